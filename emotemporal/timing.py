@@ -1,0 +1,131 @@
+"""One rule that puts frames on the model's clock, offline and live.
+
+Sample and hold: the clock starts at a stream's first frame; each tick takes the latest frame not
+after it. Inside, times are integer nanoseconds: as floats, `3 * 0.1 > 0.3`, and ticks are missed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+from jaxtyping import Float, Int
+
+Item = TypeVar("Item")
+NS_PER_S = 1_000_000_000
+
+
+class Clock(Protocol):
+    """Tells seconds that only grow. Injected, so that tests decide what time it is."""
+
+    def __call__(self) -> float: ...
+
+
+monotonic: Clock = time.perf_counter
+
+
+def to_ns(time_s: float) -> int:
+    """Round a time to the nanosecond."""
+    return round(time_s * NS_PER_S)
+
+
+@dataclass(frozen=True)
+class ClipRate:
+    """How many frames per second the model sees.
+
+    Raises:
+        ValueError: Not between 0.1 and 1000 Hz.
+    """
+
+    hz: float
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.hz <= 1000:
+            raise ValueError(f"clip rate is {self.hz} Hz; it can be 0.1 to 1000")
+
+    @property
+    def period_s(self) -> float:
+        """From one tick to the next."""
+        return 1 / self.hz
+
+    def tick_ns(self, tick: int) -> int:
+        """Return when tick number `tick` is, from the first; each is rounded once, so none drift."""
+        return round(tick * NS_PER_S / self.hz)
+
+
+class FrameBuffer(Generic[Item]):
+    """Puts one track's crops onto the model's clock, by sample and hold.
+
+    A camera asked for 30 fps gives 24 to 31. The GRU was trained at one exact rate and has no
+    other notion of time, so frames must reach it at that rate. Offline, `hold_indices` applies the
+    same rule to a whole clip.
+    """
+
+    def __init__(self, rate: ClipRate) -> None:
+        self._rate = rate
+        self._origin_ns: int | None = None
+        self._tick = 0
+        self._held: tuple[Item, int] | None = None
+
+    def push(self, item: Item, time_s: float) -> list[tuple[Item, float]]:
+        """Take one item; give back the ones now due with their tick's time, oldest first.
+
+        An item is due only once a later one has come, so this adds up to one camera period of
+        latency; `flush` gives what is left when the stream ends.
+
+        Raises:
+            ValueError: `time_s` is not later than that of the item before.
+        """
+        now_ns = to_ns(time_s)
+        if self._held is None or self._origin_ns is None:
+            self._origin_ns = now_ns
+            self._held = (item, now_ns)
+            return []
+        if now_ns <= self._held[1]:
+            raise ValueError(
+                f"frame at {time_s:.6f} s comes after one at {self._held[1] / NS_PER_S:.6f} s; "
+                "times must grow"
+            )
+        due = self._take_due(before_ns=now_ns)
+        self._held = (item, now_ns)
+        return due
+
+    def flush(self) -> list[tuple[Item, float]]:
+        """Give what is due at the end of the stream: the last tick, if the last frame is on it."""
+        return [] if self._held is None else self._take_due(before_ns=self._held[1] + 1)
+
+    def _take_due(self, before_ns: int) -> list[tuple[Item, float]]:
+        assert self._held is not None and self._origin_ns is not None
+        due = []
+        while (tick_ns := self._origin_ns + self._rate.tick_ns(self._tick)) < before_ns:
+            due.append((self._held[0], tick_ns / NS_PER_S))
+            self._tick += 1
+        return due
+
+
+def hold_indices(
+    times_s: Sequence[float] | Float[np.ndarray, " n"], rate: ClipRate
+) -> Int[np.ndarray, " t"]:
+    """Return which frame each tick of the model's clock takes, from the first frame to the last.
+
+    Raises:
+        ValueError: Times that do not grow.
+    """
+    times_ns = np.array([to_ns(t) for t in times_s], dtype=np.int64)
+    if np.any(np.diff(times_ns) <= 0):
+        raise ValueError("times must grow from frame to frame")
+    if len(times_ns) == 0:
+        return np.zeros(0, dtype=np.int64)
+    ticks_ns = tick_times_ns(float(times_s[0]), float(times_s[-1]), rate)
+    return np.searchsorted(times_ns, ticks_ns, side="right").astype(np.int64) - 1
+
+
+def tick_times_ns(start_s: float, end_s: float, rate: ClipRate) -> Int[np.ndarray, " t"]:
+    """Return the clock's ticks from `start_s` to `end_s`, both included, in nanoseconds."""
+    start_ns, end_ns = to_ns(start_s), to_ns(end_s)
+    count = int((end_ns - start_ns) * rate.hz / NS_PER_S) + 2
+    ticks = start_ns + np.array([rate.tick_ns(i) for i in range(count)], dtype=np.int64)
+    return ticks[ticks <= end_ns]

@@ -1,0 +1,144 @@
+"""The things that are passed from room to room. numpy only; shapes in the letters b t n c h w s d k.
+
+Images are RGB uint8, channels last. Times are seconds. Those that hold arrays compare by identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from emotemporal.labels import Emotion, LabelSpace
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture and when it was taken."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    time_s: float
+    index: int
+
+
+@dataclass(frozen=True)
+class Box:
+    """A face, in pixels of its frame; x grows to the right, y downwards.
+
+    Raises:
+        ValueError: Empty or inverted.
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    score: float
+
+    def __post_init__(self) -> None:
+        if not (self.x1 < self.x2 and self.y1 < self.y2):
+            raise ValueError(f"box is empty or inverted: {self}")
+
+    @property
+    def width_px(self) -> float:
+        """From the left edge to the right."""
+        return self.x2 - self.x1
+
+    @property
+    def height_px(self) -> float:
+        """From the upper edge to the lower."""
+        return self.y2 - self.y1
+
+
+@dataclass(frozen=True)
+class Track:
+    """A face that has been followed. `id` is unique within its tracker.
+
+    `is_detected` is false where the box was carried on from earlier frames.
+    """
+
+    id: int
+    box: Box
+    age_s: float
+    is_detected: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class FaceView:
+    """One followed face in one frame: what `faces.follow` gives and the live path consumes."""
+
+    track: Track
+    crop: UInt8[np.ndarray, "s s 3"]
+    time_s: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is shown, from when to when; a clip with one label has one."""
+
+    start_s: float
+    end_s: float
+    emotion: Emotion
+
+    def __post_init__(self) -> None:
+        if not self.start_s < self.end_s:
+            raise ValueError(f"target ends before it starts: {self}")
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A stretch of video, whole frames."""
+
+    frames: UInt8[np.ndarray, "t h w 3"]
+    times_s: Float[np.ndarray, " t"]
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class FaceClip:
+    """One person's face over time: what a data set gives and what a model judges.
+
+    `targets` is empty when nobody knows, as in live use.
+
+    Raises:
+        ValueError: No frames, as many times as crops not given, or times that do not grow.
+    """
+
+    crops: UInt8[np.ndarray, "t s s 3"]
+    times_s: Float[np.ndarray, " t"]
+    targets: Sequence[Target]
+    subject: str
+    source: str
+
+    def __post_init__(self) -> None:
+        if len(self.crops) == 0 or len(self.crops) != len(self.times_s):
+            raise ValueError(
+                f"{self.source}: {len(self.crops)} crops and {len(self.times_s)} times; "
+                "a clip has one time a crop, and at least one"
+            )
+        if np.any(np.diff(self.times_s) <= 0):
+            raise ValueError(f"{self.source}: times do not grow from frame to frame")
+
+
+@dataclass(frozen=True, eq=False)
+class StreamPrediction:
+    """One track's probabilities over time, before or after smoothing, with the truth if known."""
+
+    track_id: int
+    times_s: Float[np.ndarray, " t"]
+    probabilities: Float[np.ndarray, "t k"]
+    labels: LabelSpace
+    truth: Sequence[Target]
+
+
+@dataclass(frozen=True, eq=False)
+class ClipPrediction:
+    """One row of every evaluation table, whatever made it: a frame vote, a GRU, a 3-D network."""
+
+    source: str
+    subject: str
+    target: Emotion
+    probabilities: Float[np.ndarray, " k"]
+    labels: LabelSpace
