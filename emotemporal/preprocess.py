@@ -58,7 +58,6 @@ def _resize(
         return crop
     # Area averaging means nothing upwards: OpenCV would fall back to nearest-like blocks.
     is_upwards = crop.shape[0] < size
-    flag = cv2.INTER_LINEAR if is_upwards and interpolation == "area" else None
-    return cv2.resize(
-        crop, (size, size), interpolation=flag if flag is not None else _INTERPOLATIONS[interpolation]
-    )
+    if is_upwards and interpolation == "area":
+        interpolation = "linear"
+    return cv2.resize(crop, (size, size), interpolation=_INTERPOLATIONS[interpolation])

@@ -21,7 +21,8 @@ NS_PER_S = 1_000_000_000
 class Clock(Protocol):
     """Tells seconds that only grow. Injected, so that tests decide what time it is."""
 
-    def __call__(self) -> float: ...
+    def __call__(self) -> float:
+        """Return the time in seconds, from an arbitrary start."""
 
 
 monotonic: Clock = time.perf_counter
@@ -52,7 +53,7 @@ class ClipRate:
         return 1 / self.hz
 
     def tick_ns(self, tick: int) -> int:
-        """Return when tick number `tick` is, from the first; each is rounded once, so none drift."""
+        """Return when tick number `tick` is, from the first; rounded once each, so none drift."""
         return round(tick * NS_PER_S / self.hz)
 
 
@@ -98,7 +99,8 @@ class FrameBuffer(Generic[Item]):
         return [] if self._held is None else self._take_due(before_ns=self._held[1] + 1)
 
     def _take_due(self, before_ns: int) -> list[tuple[Item, float]]:
-        assert self._held is not None and self._origin_ns is not None
+        assert self._held is not None
+        assert self._origin_ns is not None
         due = []
         while (tick_ns := self._origin_ns + self._rate.tick_ns(self._tick)) < before_ns:
             due.append((self._held[0], tick_ns / NS_PER_S))

@@ -1,4 +1,4 @@
-"""The things that are passed from room to room. numpy only; shapes in the letters b t n c h w s d k.
+"""The things that are passed from room to room. numpy only; shapes in one set of letters.
 
 Images are RGB uint8, channels last. Times are seconds. Those that hold arrays compare by identity.
 """

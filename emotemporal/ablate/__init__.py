@@ -1,0 +1,1 @@
+"""Studies: folds and grids trained, gathered into one table."""

@@ -1,0 +1,1 @@
+"""What clip models are compared with."""

@@ -1,0 +1,1 @@
+"""Metrics, protocols, statistics, stability and the report."""

@@ -1,0 +1,1 @@
+"""Where in a frame the face is: detect, track, crop, follow."""

@@ -1,0 +1,1 @@
+"""Model and preprocessing as one: engines, predictors, smoothing."""

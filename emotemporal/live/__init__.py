@@ -1,0 +1,1 @@
+"""Source to labelled picture, one frame at a time."""

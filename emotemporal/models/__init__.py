@@ -1,0 +1,1 @@
+"""Encoder, temporal heads, and the checkpoint that carries them."""

@@ -1,0 +1,1 @@
+"""Faces we draw ourselves, in the data sets' own layouts, with exact truth over time."""

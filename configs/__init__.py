@@ -1,0 +1,1 @@
+"""The shipped run, ablation and sweep configs, as package data."""

@@ -1,0 +1,169 @@
+"""What a checkpoint says of itself. No torch here: a live program reads this and starts fast."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from emotemporal.faces.crop import CropConfig
+from emotemporal.labels import LabelSpace
+from emotemporal.preprocess import PreprocessConfig
+
+FORMAT_VERSION = 1
+"""Grows when a file of an older version needs translating; `CheckpointMeta.from_json` does that."""
+
+_HEADER_KEY = "emotemporal"
+_MAX_HEADER_BYTES = 16 << 20  # far above any real one: a broken length must not fill the memory
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read or does not fit; callers show it and stop."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network: a frame encoder and what joins its features over time."""
+
+    encoder: Literal["resnet18", "resnet50"] = "resnet18"
+    head: Literal["frame", "gru"] = "frame"
+    hidden_dim: int = 256
+    """Width of the GRU; a frame head has none."""
+    num_layers: int = 1
+    dropout: float = 0.0
+    """Share of features dropped before the head, and of outputs between GRU layers."""
+
+    def __post_init__(self) -> None:
+        if self.hidden_dim < 1 or self.num_layers < 1:
+            raise ValueError(
+                f"hidden_dim is {self.hidden_dim} and num_layers {self.num_layers}; both at least 1"
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it can be 0 up to, not including, 1")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a result comes from: enough to run it again."""
+
+    package_version: str
+    commit: str
+    """Of the code; `+changes` where it differed, `unknown` outside a checkout."""
+    data_fingerprint: str
+    seed: int
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """The resolved config of the job that made it."""
+
+
+@dataclass(frozen=True)
+class CheckpointMeta:
+    """Everything but the numbers: labels, preprocessing, crop, clip rate, prior, origin."""
+
+    labels: LabelSpace
+    preprocess: PreprocessConfig
+    crop: CropConfig
+    clip_rate_hz: float
+    model: ModelConfig
+    training_prior: tuple[float, ...]
+    """How often each label occurred in training, in the labels' order; sums to 1."""
+    origin: Origin
+    temperature: float = 1.0
+    """Logits are divided by it (Guo et al. 2017, section 4.2)."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if len(self.training_prior) != len(self.labels):
+            raise CheckpointError(
+                f"the prior has {len(self.training_prior)} shares for {len(self.labels)} labels"
+            )
+        if not math.isclose(sum(self.training_prior), 1.0, abs_tol=1e-4):
+            raise CheckpointError(f"the prior sums to {sum(self.training_prior):.6f}, not to 1")
+        if not (self.temperature > 0 and math.isfinite(self.temperature)):
+            raise CheckpointError(f"temperature is {self.temperature}; it must be positive")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain dictionaries, lists, strings and numbers."""
+        return {
+            "format_version": self.format_version,
+            "labels": list(self.labels.names),
+            "preprocess": asdict(self.preprocess),
+            "crop": self.crop.to_json(),
+            "clip_rate_hz": self.clip_rate_hz,
+            "model": asdict(self.model),
+            "training_prior": list(self.training_prior),
+            "temperature": self.temperature,
+            "metrics": dict(self.metrics),
+            "origin": asdict(self.origin),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> CheckpointMeta:
+        """Build from what `to_json` gave, of this or an earlier format version.
+
+        Raises:
+            CheckpointError: A later version, a field missing or of the wrong kind.
+        """
+        version = value.get("format_version")
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise CheckpointError(
+                f"its format_version is {version}; this emotemporal reads up to {FORMAT_VERSION}: "
+                "update the package"
+            )
+        try:
+            return cls(
+                labels=LabelSpace.from_names(value["labels"]),
+                preprocess=PreprocessConfig(**value["preprocess"]),
+                crop=CropConfig.from_json(value["crop"]),
+                clip_rate_hz=float(value["clip_rate_hz"]),
+                model=ModelConfig(**value["model"]),
+                training_prior=tuple(float(share) for share in value["training_prior"]),
+                temperature=float(value["temperature"]),
+                metrics=dict(value["metrics"]),
+                origin=Origin(**value["origin"]),
+                format_version=version,
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"its description lacks or misnames a field: {error}") from error
+        except CheckpointError:
+            raise
+        except ValueError as error:
+            raise CheckpointError(f"its description holds a bad value: {error}") from error
+
+
+def pack_meta(meta: CheckpointMeta) -> dict[str, str]:
+    """Return the header entry that `read_meta` finds again."""
+    return {_HEADER_KEY: json.dumps(meta.to_json(), sort_keys=True)}
+
+
+def read_meta(path: Path) -> CheckpointMeta:
+    """Read a checkpoint's description from its header, without its numbers and without torch.
+
+    Raises:
+        FileNotFoundError: No such file.
+        CheckpointError: Not a safetensors file, or not one of ours.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}; train one with 'pretrain' first")
+    try:
+        header = _read_header(path)
+        return CheckpointMeta.from_json(json.loads(header["__metadata__"][_HEADER_KEY]))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} cannot be used: {error}") from error
+    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of emotemporal ({type(error).__name__}: {error}). "
+            "Weights from elsewhere go to 'pretrain --init FILE'."
+        ) from error
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """Read the JSON head of a safetensors file: eight bytes of length, then the text."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(_MAX_HEADER_BYTES, path.stat().st_size - 8):
+            raise CheckpointError(f"it is not a safetensors file (header of {length} bytes)")
+        return dict(json.loads(file.read(length).decode("utf-8")))
