@@ -1,0 +1,65 @@
+"""Reading still images, strictly: half an image is an error, not a grey lower half."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 64_000_000  # a 9000 x 7000 scan still opens; a decompression bomb does not
+
+
+class ImageError(ValueError):
+    """A file is not an image that can be read whole."""
+
+
+def read_image(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+    """Read an image as RGB; grey is repeated, transparency laid on black, EXIF rotation applied.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: Not an image, truncated, corrupt or larger than `MAX_PIXELS`.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such image")
+    try:
+        with warnings.catch_warnings():
+            # Pillow only warns between one and two times its own limit; ours is checked below.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return _read(path)
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path}: refused, {error}") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path}: not an image, or of a kind that Pillow does not know") from error
+    # Pillow's decoders report a corrupt file in any of these ways.
+    except (OSError, SyntaxError, ValueError, IndexError, EOFError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(
+            f"{path}: corrupt or truncated ({error}); fetch it again or take it off the list"
+        ) from error
+
+
+def _read(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+    with Image.open(path) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ImageError(
+                f"{path}: {image.width} x {image.height} pixels; at most {MAX_PIXELS} are read"
+            )
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        return np.array(_to_rgb(upright), dtype=np.uint8)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow would clip, not scale, sixteen bits to eight.
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        return Image.alpha_composite(ground, image).convert("RGB")
+    return image.convert("RGB")
