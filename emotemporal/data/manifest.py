@@ -1,0 +1,109 @@
+"""Your own images or videos, listed in a CSV; also what splits are written as."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from emotemporal.data.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, split_of_folder
+from emotemporal.data.table import BOX_COLUMNS, DatasetTable, Problem, make_table
+from emotemporal.labels import parse_emotion
+
+REQUIRED_COLUMNS = ("path", "label", "subject")
+OPTIONAL_COLUMNS = ("split", "start", "end", "take", "valence", "arousal", *BOX_COLUMNS)
+_NUMBERS = {"start": "start_s", "end": "end_s"} | {
+    column: column for column in ("valence", "arousal", *BOX_COLUMNS)
+}
+
+
+def read_manifest(root: Path, manifest: str = "manifest.csv") -> DatasetTable:
+    """Read a CSV with the columns path, label, subject and perhaps split, start, end and more.
+
+    Args:
+        root: Where the paths start.
+        manifest: The CSV; if not absolute, from `root`.
+
+    Raises:
+        FileNotFoundError: There is no such CSV.
+    """
+    path = root / manifest
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there. Name the CSV with --manifest.")
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines)
+        columns = list(reader.fieldnames or [])
+        rows = list(enumerate(reader, 2))
+    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+    unknown = [c for c in columns if c not in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)]
+    if missing or unknown:
+        reason = f"columns are {columns}; missing {missing or 'none'}, unknown {unknown or 'none'}"
+        remedy = (
+            f"The first line names {', '.join(REQUIRED_COLUMNS)}, and may name "
+            f"{', '.join(OPTIONAL_COLUMNS)}."
+        )
+        problem = Problem(f"{path.name}:1", reason, remedy, is_fatal=True)
+        return make_table("manifest", root, "images", [], [problem])
+    return _table(root, path.name, rows)
+
+
+def _table(root: Path, name: str, rows: list[tuple[int, dict[str, str]]]) -> DatasetTable:
+    problems: list[Problem] = []
+    records: list[dict[str, object]] = []
+    seen: set[tuple[object, ...]] = set()
+    kind: Literal["images", "videos"] | None = None
+    for number, row in rows:
+        try:
+            record = _record(number, row)
+            key = (record["path"], record.get("start_s"), record.get("end_s"))
+            if key in seen:
+                raise ValueError(f"{record['path']} is listed twice")
+            here = _kind(str(record["path"]))
+            if kind not in (None, here):
+                raise ValueError("images and videos in one manifest")
+        except ValueError as error:
+            remedy = "Correct the row (datasets/own.md)."
+            problems.append(Problem(f"{name}:{number}", str(error), remedy, is_fatal=True))
+            continue
+        kind = here
+        seen.add(key)
+        records.append(record)
+    if not rows:
+        problems.append(Problem(name, "no rows", "List your files in it.", is_fatal=True))
+    return make_table("manifest", root, kind or "images", records, problems)
+
+
+def _record(number: int, row: Mapping[str, str | None]) -> dict[str, object]:
+    cells = {column: (text or "").strip() for column, text in row.items() if column is not None}
+    if None in row:
+        raise ValueError("more cells than columns")
+    path = PurePosixPath(cells["path"].replace("\\", "/"))
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"path {cells['path']!r} must be relative to the root and below it")
+    split = cells.get("split", "")
+    if split and split_of_folder(split) is None:
+        raise ValueError(f"split is {split!r}; it can be train, validation, test or empty")
+    record: dict[str, object] = {
+        "path": path.as_posix(),
+        "emotion": parse_emotion(cells["label"]).value,
+        "subject": cells["subject"],
+        "take": cells.get("take", ""),
+        "split": split_of_folder(split),
+        "source_row": number,
+    }
+    record |= {ours: float(cells[c]) for c, ours in _NUMBERS.items() if cells.get(c)}
+    if ("start_s" in record) != ("end_s" in record):
+        raise ValueError("a start without an end, or an end without a start")
+    if "start_s" in record and not 0 <= float(cells["start"]) < float(cells["end"]):
+        raise ValueError(f"start {cells['start']} and end {cells['end']} are not an interval")
+    return record
+
+
+def _kind(path: str) -> Literal["images", "videos"]:
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return "images"
+    if suffix in VIDEO_SUFFIXES:
+        return "videos"
+    raise ValueError(f"{path}: cannot tell from {suffix!r} whether it is an image or a video")
