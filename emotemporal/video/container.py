@@ -166,7 +166,7 @@ def _read_video_track(boxes: dict[bytes, bytes], path: Path, movie_timescale: in
 
 def _time_steps(stts: bytes) -> list[tuple[int, int]]:
     (count,) = struct.unpack(">I", stts[4:8])
-    return [struct.unpack(">II", stts[8 + 8 * i : 16 + 8 * i]) for i in range(count)]  # type: ignore[misc]
+    return [struct.unpack(">II", stts[8 + 8 * i : 16 + 8 * i]) for i in range(count)]
 
 
 def _rotation(tkhd: bytes) -> int:
@@ -174,7 +174,7 @@ def _rotation(tkhd: bytes) -> int:
     a, b, _, c, d = struct.unpack(">5i", tkhd[at : at + 20])
     turns = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 90, (-1, 0, 0, -1): 180, (0, -1, 1, 0): 270}
     signs = tuple((v > 0) - (v < 0) for v in (a, b, c, d))
-    return turns.get(signs, 0)  # type: ignore[call-overload, no-any-return]
+    return turns.get(signs, 0)
 
 
 def _num_unshown(

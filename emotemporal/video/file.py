@@ -1,4 +1,4 @@
-"""Frames of a video file with their presentation times. The only place for decord and torchcodec."""
+"""Frames of a video file, with their times. The only place for decord and torchcodec."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class Decoder(Protocol):
     """One open file. `times_s` are the container's, one a stored frame."""
 
     times_s: Float[np.ndarray, " n"]
+    is_faithful: bool
+    """Whether it gives every stored frame, those too that an edit list hides."""
 
     def images(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]: ...
 
@@ -88,7 +90,7 @@ class VideoFile:
 
     def _learn(self, decoder: Decoder, declared: Declared) -> None:
         times_s = decoder.times_s
-        _check_count(self.path, len(times_s), declared, isinstance(decoder, OpenCVDecoder))
+        _check_count(self.path, len(times_s), declared, may_hide=not decoder.is_faithful)
         if len(times_s) == 0 or not np.isfinite(times_s).all() or np.any(np.diff(times_s) <= 0):
             raise VideoError(
                 f"{self.path}: its {len(times_s)} frame times do not grow; convert it again"
@@ -173,6 +175,8 @@ def _check_count(path: Path, found: int, declared: Declared, may_hide: bool) -> 
 
 
 class _DecordDecoder:
+    is_faithful = True
+
     def __init__(self, path: Path, declared: Declared) -> None:
         import decord
 
@@ -204,7 +208,7 @@ class _DecordDecoder:
     def read(self, indices: Sequence[int]) -> UInt8[np.ndarray, "t h w 3"]:
         try:
             frames: UInt8[np.ndarray, "t h w 3"] = self._reader.get_batch(list(indices)).asnumpy()
-            self._reader.seek(0)  # without it, decord may answer the next batch with stale frames
+            self._reader.seek(0)  # else decord may answer the next batch with stale frames
         except (self._error, IndexError) as error:
             raise VideoError(
                 f"{self._path}: frames {list(indices)[:5]} ... cannot be read"
@@ -216,20 +220,19 @@ class _DecordDecoder:
 
 
 class _TorchCodecDecoder:
+    is_faithful = False
+
     def __init__(self, path: Path) -> None:
         from torchcodec.decoders import VideoDecoder
 
         self._path = path
         try:
-            self._decoder: Any = VideoDecoder(
-                str(path), dimension_order="NHWC", num_ffmpeg_threads=1
-            )
-            count = len(self._decoder)
-            # Scanned with the file: no frame is decoded for its time.
-            frames = [self._decoder.get_frame_at(i).pts_seconds for i in range(count)]
+            self._decoder: Any = VideoDecoder(str(path), dimension_order="NHWC")
+            # torchcodec has no public list of frame times: one pass of decoding gives them.
+            times = [self._decoder.get_frame_at(i).pts_seconds for i in range(len(self._decoder))]
         except (RuntimeError, ValueError) as error:
             raise VideoError(f"{path}: not a video that torchcodec can read ({error})") from error
-        self.times_s = np.asarray(frames, dtype=np.float64)
+        self.times_s = np.asarray(times, dtype=np.float64)
 
     def images(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         for start in range(0, len(self.times_s), _READ_AHEAD):

@@ -1,4 +1,4 @@
-"""Decoding by OpenCV's own FFmpeg: everywhere at hand, rotates, silent on damage, poor at seeking."""
+"""Decoding by OpenCV's FFmpeg: everywhere at hand, rotates, silent on damage, poor at seeking."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class OpenCVDecoder:
     Raises:
         VideoError: Not a video that OpenCV can read.
     """
+
+    is_faithful = False
 
     def __init__(self, path: Path, declared: Declared) -> None:
         self._path = path

@@ -1,0 +1,122 @@
+"""Frames in, followed faces out: the one path that prepare, predict and live go through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from emotemporal.faces.crop import CropConfig, crop_face
+from emotemporal.faces.cuts import Glance, glance, is_cut
+from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detector
+from emotemporal.faces.track import FaceTracker, TrackerConfig
+from emotemporal.types import FaceClip, FaceView, Frame, Target
+
+
+@dataclass(frozen=True)
+class FollowConfig:
+    """How faces are found, followed and cut out."""
+
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    crop: CropConfig = field(default_factory=CropConfig)
+    """Live, the checkpoint's own takes its place."""
+
+
+class Follower:
+    """Follows the faces of one stream, a frame at a time.
+
+    What it gives for a frame depends on that frame and those before. Several streams share a
+    detector, which keeps nothing, and have a follower each.
+
+    Raises:
+        ValueError: The crop config has no map for the detector's boxes.
+    """
+
+    def __init__(self, config: FollowConfig, detector: FaceDetector | None = None) -> None:
+        self._detector = build_detector(config.detector) if detector is None else detector
+        self._map = config.crop.map_of(self._detector.name)
+        self._size_px = config.crop.size_px
+        self._tracker = FaceTracker(config.tracker)
+        self._before: Glance | None = None
+
+    @property
+    def detector_name(self) -> str:
+        """Which detector draws the boxes."""
+        return self._detector.name
+
+    def step(self, frame: Frame) -> list[FaceView]:
+        """Return the faces of the next frame, each as the tracker knows it."""
+        now = glance(frame.image)
+        if self._before is not None and is_cut(self._before, now):
+            self._tracker.end_all()
+        self._before = now
+        is_due = self._tracker.is_look_due(frame.time_s)
+        boxes = self._detector(frame.image) if is_due else None
+        luma = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        return [
+            FaceView(
+                track,
+                crop_face(frame.image, track.box, self._map, self._size_px),
+                frame.time_s,
+            )
+            for track in self._tracker.step(luma, boxes, frame.time_s)
+        ]
+
+
+def follow(frames: Iterable[Frame], follower: Follower) -> Iterator[tuple[Frame, list[FaceView]]]:
+    """Give each frame with its faces, as they come."""
+    for frame in frames:
+        yield frame, follower.step(frame)
+
+
+def gather_tracks(frames: Iterable[Frame], follower: Follower) -> list[list[FaceView]]:
+    """Follow to the end; return the views of each face, in the order in which the faces came.
+
+    Keeps crops, not frames.
+    """
+    tracks: dict[int, list[FaceView]] = {}
+    for _, views in follow(frames, follower):
+        for view in views:
+            tracks.setdefault(view.track.id, []).append(view)
+    return list(tracks.values())
+
+
+def gather_clips(
+    frames: Iterable[Frame],
+    follower: Follower,
+    source: str,
+    subject: str = "",
+    targets: Sequence[Target] = (),
+) -> list[FaceClip]:
+    """Follow to the end; return one clip a face. A face away for longer than the gap makes two."""
+    tracks = gather_tracks(frames, follower)
+    return [to_clip(views, source, subject, targets) for views in tracks]
+
+
+def to_clip(
+    views: Sequence[FaceView], source: str, subject: str = "", targets: Sequence[Target] = ()
+) -> FaceClip:
+    """Join one face's views."""
+    crops = np.stack([view.crop for view in views])
+    times_s = np.array([view.time_s for view in views])
+    return FaceClip(crops, times_s, tuple(targets), subject, source)
+
+
+def without_tail(views: Sequence[FaceView]) -> Sequence[FaceView]:
+    """Leave out the end that the detector no longer confirmed: the face may have gone by then."""
+    seen = [i for i, view in enumerate(views) if view.track.is_detected]
+    return views[: seen[-1] + 1] if seen else views[:0]
+
+
+def main_track(tracks: Sequence[Sequence[FaceView]]) -> Sequence[FaceView]:
+    """Return the face that a video of one person is about: large, and there for long.
+
+    Raises:
+        ValueError: No face at all.
+    """
+    if not tracks:
+        raise ValueError("no face was found; look at the video, or try the other detector")
+    return max(tracks, key=lambda views: sum(view.track.box.height_px for view in views))

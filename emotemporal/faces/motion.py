@@ -1,0 +1,112 @@
+"""Where a face is between two looks of the detector, and how a look corrects it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from emotemporal.types import Box
+
+# A detector's boxes shake by a few percent of the face from look to look, its size more than its
+# place; these let the crop follow a head that really moves and not the shaking.
+PLACE_TIME_CONSTANT_S = 0.3
+SIZE_TIME_CONSTANT_S = 0.6
+VELOCITY_TIME_CONSTANT_S = 0.25
+COAST_TIME_CONSTANT_S = 0.2  # unseen, a head goes on for a moment, then it is taken to stand
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Place, size and velocity of one face; a value, each function gives a new one."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    vx: float
+    vy: float
+    time_s: float
+    num_looks: int
+    look_s: float
+    """When the detector last found it."""
+    look_x: float
+    look_y: float
+    """Where it was then, after correction; the velocity is counted from there."""
+
+
+def start(box: Box, time_s: float) -> Motion:
+    """Begin with a detector's box, at rest."""
+    x, y = (box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2
+    return Motion(x, y, box.width_px, box.height_px, 0, 0, time_s, 1, time_s, x, y)
+
+
+def predict(motion: Motion, time_s: float) -> Motion:
+    """Move on to `time_s`: with the velocity it had, which fades.
+
+    Two steps give what one of the same length gives, so the frame rate does not matter.
+    """
+    elapsed_s = time_s - motion.time_s
+    fade = math.exp(-elapsed_s / COAST_TIME_CONSTANT_S)
+    way_s = COAST_TIME_CONSTANT_S * (1 - fade)
+    return replace(
+        motion,
+        x=motion.x + motion.vx * way_s,
+        y=motion.y + motion.vy * way_s,
+        vx=motion.vx * fade,
+        vy=motion.vy * fade,
+        time_s=time_s,
+    )
+
+
+def move_to(motion: Motion, x: float, y: float) -> Motion:
+    """Put the face where the image shows it, at the motion's own time."""
+    return replace(motion, x=x, y=y)
+
+
+def correct(motion: Motion, box: Box) -> Motion:
+    """Draw a motion, already at the box's time, towards what the detector sees.
+
+    The first looks are averaged; later ones count by the time since the look before. What is off
+    by a good part of the face is no shaking and is followed at once.
+    """
+    since_s = max(motion.time_s - motion.look_s, 1e-3)
+    x, y = (box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2
+    off = math.hypot(x - motion.x, y - motion.y) / motion.height
+    grown = abs(math.log(box.height_px / motion.height))
+    place = _gain(since_s, PLACE_TIME_CONSTANT_S, motion.num_looks, surprise=off / 0.4)
+    size = _gain(since_s, SIZE_TIME_CONSTANT_S, motion.num_looks, surprise=grown / 0.5)
+    new_x, new_y = motion.x + place * (x - motion.x), motion.y + place * (y - motion.y)
+    follow = 1 - math.exp(-since_s / VELOCITY_TIME_CONSTANT_S)
+    vx, vy = (new_x - motion.look_x) / since_s, (new_y - motion.look_y) / since_s
+    return replace(
+        motion,
+        x=new_x,
+        y=new_y,
+        width=motion.width * (box.width_px / motion.width) ** size,
+        height=motion.height * (box.height_px / motion.height) ** size,
+        vx=motion.vx + follow * (vx - motion.vx),
+        vy=motion.vy + follow * (vy - motion.vy),
+        num_looks=motion.num_looks + 1,
+        look_s=motion.time_s,
+        look_x=new_x,
+        look_y=new_y,
+    )
+
+
+def to_box(motion: Motion, score: float) -> Box:
+    """Return the face's box."""
+    half_w, half_h = motion.width / 2, motion.height / 2
+    return Box(motion.x - half_w, motion.y - half_h, motion.x + half_w, motion.y + half_h, score)
+
+
+def distance(motion: Motion, box: Box) -> float:
+    """Return how far a box is from where the face should be: in face heights, size counted in."""
+    x, y = (box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2
+    mean_height = (motion.height + box.height_px) / 2
+    off = math.hypot(x - motion.x, y - motion.y) / mean_height
+    return off + abs(math.log(box.height_px / motion.height))
+
+
+def _gain(since_s: float, time_constant_s: float, num_looks: int, surprise: float) -> float:
+    usual = max(1 / (num_looks + 1), 1 - math.exp(-since_s / time_constant_s))
+    return min(1.0, max(usual, surprise))
