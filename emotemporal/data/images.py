@@ -1,0 +1,102 @@
+"""Images of faces as clips of one frame: read, cropped, changed for training, brought to size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+
+from emotemporal.data.augment import AugmentConfig, augment
+from emotemporal.data.collate import Sample
+from emotemporal.data.table import DatasetTable, box_of, file_of
+from emotemporal.faces.crop import CropConfig, crop_face
+from emotemporal.preprocess import PreprocessConfig, preprocess
+from emotemporal.video.image import read_image
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """The images of a table, each a clip of one frame.
+
+    What `sample` gives is a function of its arguments, the seed and the files: whoever calls it,
+    in whatever process and order, gets the same bytes.
+    """
+
+    table: DatasetTable
+    targets: Float[np.ndarray, "n k"]
+    preprocess: PreprocessConfig
+    crop: CropConfig
+    cache: ImageCache
+    augment: AugmentConfig | None = None
+    """None where the images are judged, not trained on."""
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def sample(self, index: int, generator: torch.Generator) -> Sample:
+        """Return image `index` as the network sees it.
+
+        Raises:
+            ImageError: The file cannot be read, by name.
+        """
+        crops = self.cache.get(self, index)[None]
+        if self.augment is not None:
+            crops = augment(crops, self.augment, generator)
+        rows = self.table.rows
+        return Sample(
+            frames=preprocess(crops, self.preprocess),
+            targets=self.targets[index][None].astype(np.float32),
+            target_mask=np.ones(1, dtype=np.bool_),
+            subject=str(rows["subject"].iloc[index]),
+            source=str(rows["path"].iloc[index]),
+        )
+
+    def read_crop(self, index: int) -> UInt8[np.ndarray, "s s 3"]:
+        """Read and crop image `index`: by its annotated box, or whole if it has none."""
+        image = read_image(file_of(self.table, index))
+        box = box_of(self.table, index)
+        if box is not None:
+            return crop_face(image, box, self.crop.map_of("annotation"), self.crop.size_px)
+        return whole_crop(image, self.crop.size_px)
+
+
+def whole_crop(image: UInt8[np.ndarray, "h w 3"], size_px: int) -> UInt8[np.ndarray, "s s 3"]:
+    """Bring an image that is a face crop already to the crops' size; squared at its middle."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = image[top : top + side, left : left + side]
+    if side == size_px:
+        return square
+    interpolation = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
+    return cv2.resize(square, (size_px, size_px), interpolation=interpolation)
+
+
+@dataclass(eq=False)
+class ImageCache:
+    """Keeps decoded crops in memory, up to a limit, so that later epochs do not decode again.
+
+    It changes no byte of what is given. Each loader process has its own.
+    """
+
+    limit_bytes: int = 1 << 30
+    _crops: dict[int, UInt8[np.ndarray, "s s 3"]] = field(default_factory=dict, init=False)
+    _used: int = field(default=0, init=False)
+
+    def get(self, images: ImageSet, index: int) -> UInt8[np.ndarray, "s s 3"]:
+        """Return a crop of `images`, reading it if it is not here yet."""
+        if index in self._crops:
+            return self._crops[index]
+        crop = images.read_crop(index)
+        if self._used + crop.nbytes <= self.limit_bytes:
+            self._crops[index] = crop
+            self._used += crop.nbytes
+        return crop
+
+
+def has_truth(targets: Float[np.ndarray, "n k"]) -> Bool[np.ndarray, " n"]:
+    """Return which rows' targets are known."""
+    return targets.sum(axis=1) > 0

@@ -1,0 +1,273 @@
+"""The one training loop. Jobs differ in data, network and what is frozen; they pass arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from emotemporal.data.collate import Batch, FeatureBatch
+from emotemporal.data.seeds import derive_seed
+from emotemporal.timing import monotonic
+from emotemporal.train.history import EpochRow
+from emotemporal.train.interrupt import InterruptedTraining, StopRequest
+from emotemporal.train.loss import masked_cross_entropy
+from emotemporal.train.optim import OptimConfig, build_optimizer, set_learning_rate
+from emotemporal.train.state import Keeper, Progress, TrainingState, pack_tensors, unpack_tensors
+
+AnyBatch = Batch | FeatureBatch
+_CHECK_EVERY = 10
+"""Steps between looks at the loss: each look waits for the device."""
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss became infinite or not a number; the last good state is kept."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What an evaluation after an epoch found. `score` is what the best epoch is chosen by."""
+
+    loss: float
+    accuracy: float
+    uar: float
+    macro_f1: float
+
+    @property
+    def score(self) -> float:
+        """UAR: the selection of DESIGN section 5 is by mean recall, whatever the class sizes."""
+        return self.uar
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What one job trains, on what, and how it is judged."""
+
+    net: nn.Module
+    forward: Callable[[nn.Module, AnyBatch], Float[Tensor, "b t k"]]
+    batches: Callable[[int, int], Iterable[AnyBatch]]
+    """(epoch, first batch) -> this process's part of each batch from there to the epoch's end."""
+    batches_per_epoch: int
+    validate: Callable[[nn.Module], Validation] | None = None
+    class_weights: Float[Tensor, " k"] | None = None
+    on_epoch: Callable[[Sequence[EpochRow], float], None] | None = None
+    """Told all rows so far and the last one's seconds, as soon as an epoch is saved."""
+
+
+def fit(
+    task: Task,
+    config: OptimConfig,
+    seed: int,
+    fabric: Fabric,
+    keeper: Keeper,
+    stop: StopRequest | None = None,
+    stop_after: int | None = None,
+) -> Progress:
+    """Train to the end, from wherever `keeper` says the run stands.
+
+    The same seed gives the same bits, also across a kill: the order of samples, dropout and
+    augmentation are functions of seed, epoch and step, so nothing random has to be remembered.
+
+    Args:
+        task: Network, data, validation.
+        config: Optimiser and schedule.
+        seed: Of the job.
+        fabric: Devices, processes and precision.
+        keeper: Where the state and the best weights go.
+        stop: Looked at after every step; if made, the state is saved and the loop left.
+        stop_after: End after this many epochs, on the schedule of all of them.
+
+    Returns:
+        The rows of all epochs, and which was best. Without validation the last one is.
+
+    Raises:
+        NonFiniteLossError: The loss is infinite or not a number.
+        InterruptedTraining: `stop` was made; the same call goes on from there.
+    """
+    run = _Run(task, config, seed, fabric, keeper, stop or StopRequest())
+    progress = run.resume()
+    for _ in range(progress.epoch, min(config.epochs, stop_after or config.epochs)):
+        started = monotonic()  # for the printed seconds alone
+        progress = run.train_epoch(progress)
+        progress = run.judge_epoch(progress)
+        if task.on_epoch is not None and fabric.is_global_zero:
+            task.on_epoch(progress.rows, monotonic() - started)
+        if config.patience is not None and progress.epoch - progress.best_epoch >= config.patience:
+            break
+    return progress
+
+
+class _Run:
+    """The objects of one `fit` that do not change while it runs."""
+
+    def __init__(
+        self,
+        task: Task,
+        config: OptimConfig,
+        seed: int,
+        fabric: Fabric,
+        keeper: Keeper,
+        stop: StopRequest,
+    ) -> None:
+        self.task, self.config, self.seed = task, config, seed
+        self.fabric, self.keeper, self.stop = fabric, keeper, stop
+        self.net = task.net
+        self.average = _moving_average(self.net, config.ema_decay) if config.ema_decay else None
+        self.optimizer = build_optimizer(self.net, config)
+        self.wrapped, self.fabric_optimizer = fabric.setup(self.net, self.optimizer)
+        if self.average is not None:
+            self.average.to(fabric.device)
+        self.num_steps = config.epochs * task.batches_per_epoch
+        weights = task.class_weights
+        self.class_weights = None if weights is None else weights.to(fabric.device)
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and kept: the moving average if there is one."""
+        return self.net if self.average is None else self.average.module
+
+    def resume(self) -> Progress:
+        state = self.keeper.load()
+        if state is None:
+            return Progress()
+        unpack_tensors(state.tensors, self.net, self.average, self.optimizer)
+        return state.progress
+
+    def train_epoch(self, progress: Progress) -> Progress:
+        """Take every step of one epoch that is not taken yet."""
+        self._set_training(is_frozen=progress.epoch < self.config.freeze_epochs)
+        sums = torch.tensor(progress.sums, dtype=torch.float64, device=self.fabric.device)
+        with torch.random.fork_rng(devices=[]):
+            for batch in self.task.batches(progress.epoch, progress.batch):
+                sums += self._step(batch.to(self.fabric.device), progress.step)
+                progress = replace(progress, batch=progress.batch + 1, step=progress.step + 1)
+                if self._is_time_to_look(progress.step):
+                    progress = self._look_up(progress, sums)
+        return self._look_up(progress, sums)
+
+    def judge_epoch(self, progress: Progress) -> Progress:
+        """Validate, keep the best, save the state."""
+        loss, correct, weight = self._over_processes(progress.sums)
+        found = None if self.task.validate is None else self.task.validate(self.judged)
+        row = EpochRow(
+            epoch=progress.epoch + 1,
+            step=progress.step,
+            train_loss=loss / weight,
+            train_accuracy=correct / weight,
+            val_loss=None if found is None else found.loss,
+            val_accuracy=None if found is None else found.accuracy,
+            val_uar=None if found is None else found.uar,
+            val_macro_f1=None if found is None else found.macro_f1,
+        )
+        # Without validation there is nothing to choose by, so each epoch replaces the one before.
+        progress = progress.after_epoch(row, float(row.epoch) if found is None else found.score)
+        if progress.best_epoch == row.epoch and self.fabric.is_global_zero:
+            self.keeper.save_best(self.judged, row)
+        self._save(progress)
+        return progress
+
+    def _step(self, batch: AnyBatch, step: int) -> Float[Tensor, " 3"]:
+        # Dropout draws from the global generator; seeded a step, it needs no memory.
+        torch.manual_seed(derive_seed(self.seed, "step", step, self.fabric.global_rank))
+        set_learning_rate(self.optimizer, step, self.num_steps, self.config)
+        logits = self.task.forward(self.wrapped, batch)  # b t k
+        loss_sum, weight = masked_cross_entropy(
+            logits.float(),
+            batch.targets,
+            batch.target_mask,
+            self.class_weights,
+            self.config.label_smoothing,
+        )
+        # Gradients are averaged over processes, so each divides by the mean weight of them all.
+        mean_weight = weight.detach().clone()
+        if self.fabric.world_size > 1:
+            mean_weight = self.fabric.all_reduce(mean_weight, reduce_op="mean")  # type: ignore[assignment]
+        self.fabric_optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss_sum / mean_weight.clamp(min=1e-12))
+        if self.config.max_grad_norm is not None:
+            self.fabric.clip_gradients(
+                self.wrapped, self.fabric_optimizer, max_norm=self.config.max_grad_norm
+            )
+        self.fabric_optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.net)
+        with torch.no_grad():
+            is_right = logits.argmax(-1) == batch.targets.argmax(-1)
+            num_right = (is_right & batch.target_mask).sum()
+            num_known = batch.target_mask.sum()
+            mean_loss = loss_sum / weight.clamp(min=1e-12)
+        return torch.stack([mean_loss.double() * num_known, num_right.double(), num_known.double()])
+
+    def _set_training(self, is_frozen: bool) -> None:
+        self.net.train()
+        encoder = getattr(self.net, "encoder", None)
+        if encoder is None or not self.config.freeze_epochs:
+            keep_frozen_in_eval(self.net)
+            return
+        for parameter in encoder.parameters():
+            parameter.requires_grad_(not is_frozen)
+        encoder.train(not is_frozen)
+
+    def _is_time_to_look(self, step: int) -> bool:
+        # Several processes must stop at the same step, so there a request waits for the next look.
+        wants_now = self.stop.is_made and self.fabric.world_size == 1
+        return wants_now or step % _CHECK_EVERY == 0
+
+    def _look_up(self, progress: Progress, sums: Float[Tensor, " 3"]) -> Progress:
+        loss, correct, weight = (float(value) for value in sums.tolist())
+        if not torch.isfinite(sums).all():
+            raise NonFiniteLossError(
+                f"the loss is not finite within {_CHECK_EVERY} steps of step {progress.step} "
+                f"(epoch {progress.epoch + 1}). The state of the last whole epoch is kept; lower "
+                "the learning rate, or set optim.max_grad_norm."
+            )
+        progress = replace(progress, sums=(loss, correct, weight))
+        if self._is_asked_to_stop():
+            self._save(progress)
+            raise InterruptedTraining(
+                f"stopped at step {progress.step}; the state is saved, the same command goes on"
+            )
+        return progress
+
+    def _is_asked_to_stop(self) -> bool:
+        if self.fabric.world_size == 1:
+            return self.stop.is_made
+        asked = torch.tensor(float(self.stop.is_made), device=self.fabric.device)
+        total = self.fabric.all_reduce(asked, reduce_op="sum")
+        assert isinstance(total, Tensor)
+        return bool(total > 0)
+
+    def _save(self, progress: Progress) -> None:
+        if self.fabric.is_global_zero:
+            tensors = pack_tensors(self.net, self.average, self.optimizer)
+            self.keeper.save(TrainingState(progress, tensors))
+        self.fabric.barrier()
+
+    def _over_processes(self, sums: tuple[float, float, float]) -> list[float]:
+        if self.fabric.world_size == 1:
+            return list(sums)
+        local = torch.tensor(sums, dtype=torch.float64, device=self.fabric.device)
+        total = self.fabric.all_reduce(local, reduce_op="sum")
+        assert isinstance(total, Tensor)
+        return [float(value) for value in total.tolist()]
+
+
+def _moving_average(net: nn.Module, decay: float) -> AveragedModel:
+    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(net, multi_avg_fn=average, use_buffers=True)
+
+
+def keep_frozen_in_eval(net: nn.Module) -> None:
+    """Put every part that has no learning parameter into `eval()`.
+
+    Batch normalisation of a frozen encoder must neither follow the batch nor change.
+    """
+    for module in net.children():
+        parameters = list(module.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            module.eval()

@@ -1,0 +1,119 @@
+"""What is optimised, how fast, for how long."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import nn, optim
+
+_STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """The optimiser, its schedule, and everything that keeps a network from learning by heart."""
+
+    epochs: int = 10
+    batch_size: int = 32
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    """Not applied to biases and normalisation layers. `adam` adds it to the gradient."""
+    layer_decay: float = 1.0
+    """Each encoder stage learns this many times as fast as the one above it; 1 is uniform."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_share: float = 0.1
+    """Share of all steps over which the learning rate rises from 0."""
+    max_grad_norm: float | None = 5.0
+    label_smoothing: float = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    """`balanced` shows every emotion equally often."""
+    ema_decay: float = 0.0
+    """Of an exponential moving average of the weights, a step; 0 is off. It is what is judged."""
+    freeze_epochs: int = 0
+    """For how many epochs only the head learns, the encoder standing still in `eval()`."""
+    patience: int | None = None
+    """Stop after this many epochs without a better validation score; none: never early."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(
+                f"epochs is {self.epochs} and batch_size {self.batch_size}; both are at least 1"
+            )
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0")
+        for name in ("warmup_share", "label_smoothing", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it can be 0 up to, not with, 1")
+        if not 0 < self.layer_decay <= 1:
+            raise ValueError(f"layer_decay is {self.layer_decay}; it can be above 0, up to 1")
+        if self.weight_decay < 0 or self.freeze_epochs < 0:
+            raise ValueError(
+                f"weight_decay is {self.weight_decay} and freeze_epochs {self.freeze_epochs}; "
+                "neither can be below 0"
+            )
+        if self.class_weights == "balanced" and self.sampling == "balanced":
+            raise ValueError(
+                "class_weights and sampling are both balanced, which corrects twice; choose one"
+            )
+
+
+def build_optimizer(net: nn.Module, config: OptimConfig) -> optim.Optimizer:
+    """Return the optimiser over the parameters that learn, grouped by stage and by decay."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1  # biases and normalisation have one axis
+            groups.setdefault((_rate_share(name, config), decays), []).append(parameter)
+    settings: list[dict[str, Any]] = [
+        {
+            "params": parameters,
+            "lr": config.learning_rate * share,
+            "peak_learning_rate": config.learning_rate * share,
+            "weight_decay": config.weight_decay if decays else 0.0,
+        }
+        for (share, decays), parameters in groups.items()
+    ]
+    if config.optimizer == "adamw":
+        return optim.AdamW(settings)
+    if config.optimizer == "adam":
+        return optim.Adam(settings)
+    if config.optimizer == "sgd":
+        return optim.SGD(settings, lr=config.learning_rate, momentum=0.9, nesterov=True)
+    raise ValueError(f"optimizer is {config.optimizer!r}; it can be 'adamw', 'adam' or 'sgd'")
+
+
+def set_learning_rate(
+    optimizer: optim.Optimizer, step: int, num_steps: int, config: OptimConfig
+) -> float:
+    """Set the rates for step `step` of `num_steps`, and return their share of the peak.
+
+    A pure function of the step, so a resumed run needs no scheduler's memory.
+    """
+    share = learning_rate_share(step, num_steps, config)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_learning_rate"] * share
+    return share
+
+
+def learning_rate_share(step: int, num_steps: int, config: OptimConfig) -> float:
+    """Return the learning rate at a step, as a share of its peak.
+
+    Linear warm-up, then half a cosine down to 0 (Loshchilov and Hutter 2017, without restarts).
+    """
+    warmup = round(num_steps * config.warmup_share)
+    if step < warmup:
+        return (step + 1) / warmup
+    if config.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, num_steps - warmup)))
+
+
+def _rate_share(name: str, config: OptimConfig) -> float:
+    parts = name.split(".")
+    if parts[0] != "encoder" or parts[1] not in _STAGES:
+        return 1.0
+    return config.layer_decay ** (len(_STAGES) - _STAGES.index(parts[1]))

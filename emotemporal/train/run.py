@@ -1,0 +1,132 @@
+"""What pretrain and finetune share around the loop: folder, devices, log, resumption."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+import emotemporal
+from emotemporal.config import RunFolder, git_commit, to_plain
+from emotemporal.data.seeds import derive_seed
+from emotemporal.models.checkpoint import save_checkpoint
+from emotemporal.models.emotion_net import EmotionNet
+from emotemporal.models.meta import CheckpointMeta, ModelConfig, Origin
+from emotemporal.storage import write_json
+from emotemporal.train.history import EpochRow
+from emotemporal.train.interrupt import stop_on_signal
+from emotemporal.train.log import RunLog, TrackingConfig, build_logger
+from emotemporal.train.loop import Task, fit
+from emotemporal.train.optim import OptimConfig
+from emotemporal.train.state import FolderKeeper, Progress
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Where and with what a job runs. None of it changes what is learned, but `precision`."""
+
+    out: str = "runs/latest"
+    """The run folder. It belongs to one config: the same one resumes, another is refused."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    devices: int = 1
+    """Processes, one a device. With torchrun: as many as it starts."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    num_workers: int = 0
+    """Processes that load data; 0 loads in the training process."""
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+def build_fabric(config: RunConfig) -> Fabric:
+    """Return Fabric for one machine, launched."""
+    fabric = Fabric(
+        accelerator=config.device,
+        devices=config.devices,
+        precision=config.precision,
+        # An encoder frozen for some epochs leaves its parameters unused in those.
+        strategy="ddp_find_unused_parameters_true" if config.devices > 1 else "auto",
+    )
+    fabric.launch()
+    return fabric
+
+
+def build_net(model: ModelConfig, num_labels: int, seed: int) -> EmotionNet:
+    """Return a network whose first weights are a function of the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "weights"))
+        return EmotionNet(model, num_labels)
+
+
+def make_origin(config: object, seed: int, data_fingerprint: str) -> Origin:
+    """Say where a result comes from (law 8)."""
+    return Origin(
+        package_version=emotemporal.__version__,
+        commit=git_commit(),
+        data_fingerprint=data_fingerprint,
+        seed=seed,
+        config=to_plain(config),
+    )
+
+
+def identity_of(config: object, data_fingerprint: str) -> dict[str, Any]:
+    """Return what a run folder belongs to: the config without where it runs, and the data."""
+    plain = to_plain(config)
+    run = plain.pop("run")
+    return {**plain, "precision": run["precision"], "data_fingerprint": data_fingerprint}
+
+
+@contextmanager
+def one_run(
+    fabric: Fabric, config: RunConfig, job: str, identity: dict[str, Any]
+) -> Iterator[Path]:
+    """Hold the run folder while the job runs; in the other processes of one run, do nothing."""
+    folder = Path(config.out)
+    if not fabric.is_global_zero:
+        yield folder
+        return
+    with RunFolder(folder, job, identity):
+        yield folder
+
+
+def train_in_folder(
+    folder: Path,
+    task: Task,
+    optim: OptimConfig,
+    meta: CheckpointMeta,
+    run: RunConfig,
+    fabric: Fabric,
+) -> Progress:
+    """Train `task` in a run folder from where it stands; leave `best.safetensors` behind.
+
+    Raises:
+        NonFiniteLossError: The loss is infinite or not a number; the last good checkpoint stays.
+        InterruptedTraining: A signal came; the same command goes on.
+    """
+    keeper = FolderKeeper(folder, lambda net, row: _write_best(folder, net, meta, row))
+    state = keeper.load()
+    done = Progress() if state is None else state.progress
+    if state is not None:
+        _log.info("resuming %s at step %d (epoch %d)", folder, done.step, done.epoch + 1)
+    if not fabric.is_global_zero:
+        with stop_on_signal() as stop:
+            return fit(task, optim, meta.origin.seed, fabric, keeper, stop)
+    logger = build_logger(run.tracking, folder, meta.model.head, dict(meta.origin.config))
+    with RunLog(folder, logger, done) as log, stop_on_signal() as stop:
+        task = replace(task, on_epoch=log.epoch)
+        progress = fit(task, optim, meta.origin.seed, fabric, keeper, stop)
+    best = progress.rows[progress.best_epoch - 1]
+    write_json(folder / "summary.json", {"best": best.values(), "epochs": progress.epoch})
+    return progress
+
+
+def _write_best(folder: Path, net: nn.Module, meta: CheckpointMeta, row: EpochRow) -> None:
+    assert isinstance(net, EmotionNet)
+    save_checkpoint(folder / "best.safetensors", net, replace(meta, metrics=row.values()))
