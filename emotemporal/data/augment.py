@@ -63,19 +63,19 @@ class AugmentConfig:
 _LIMITS = {"rotation_deg": 180.0, "jpeg_quality": 90.0, "noise": 255.0}
 
 NO_AUGMENTATION = AugmentConfig(
-    flip_share=0,
-    rotation_deg=0,
-    scale=0,
-    shift=0,
-    brightness=0,
-    contrast=0,
-    saturation=0,
-    grey_share=0,
-    low_light_share=0,
-    blur_share=0,
-    jpeg_share=0,
-    noise_share=0,
-    erasing_share=0,
+    flip_share=0.0,
+    rotation_deg=0.0,
+    scale=0.0,
+    shift=0.0,
+    brightness=0.0,
+    contrast=0.0,
+    saturation=0.0,
+    grey_share=0.0,
+    low_light_share=0.0,
+    blur_share=0.0,
+    jpeg_share=0.0,
+    noise_share=0.0,
+    erasing_share=0.0,
 )
 """Gives back what it is given."""
 
@@ -125,10 +125,10 @@ def _draw_matrix(
 ) -> Float[np.ndarray, "2 3"]:
     flip, angle, scale, x, y = _draw(generator, 5)
     centre = (side - 1) / 2
-    factor = math.exp(math.log1p(config.scale) * _between(-1, 1, scale))
-    degrees = config.rotation_deg * _between(-1, 1, angle)
+    factor = math.exp(math.log1p(config.scale) * _between(-1.0, 1.0, scale))
+    degrees = config.rotation_deg * _between(-1.0, 1.0, angle)
     matrix = cv2.getRotationMatrix2D((centre, centre), degrees, factor).astype(np.float64)
-    matrix[:, 2] += [config.shift * side * _between(-1, 1, drawn) for drawn in (x, y)]
+    matrix[:, 2] += [config.shift * side * _between(-1.0, 1.0, drawn) for drawn in (x, y)]
     if flip < config.flip_share:
         mirror = np.array([[-1.0, 0, side - 1], [0, 1, 0], [0, 0, 1]])
         matrix = matrix @ mirror
@@ -137,7 +137,7 @@ def _draw_matrix(
 
 def _draw_colours(config: AugmentConfig, generator: torch.Generator) -> Float[np.ndarray, "3 3"]:
     is_grey, saturation = _draw(generator, 2)
-    kept = 1 + config.saturation * _between(-1, 1, saturation)
+    kept = 1 + config.saturation * _between(-1.0, 1.0, saturation)
     kept = 0.0 if is_grey < config.grey_share else kept
     return kept * np.eye(3) + (1 - kept) * np.tile(_LUMA, (3, 1))
 
@@ -145,8 +145,8 @@ def _draw_colours(config: AugmentConfig, generator: torch.Generator) -> Float[np
 def _draw_tones(config: AugmentConfig, generator: torch.Generator) -> UInt8[np.ndarray, " 256"]:
     brightness, contrast, is_dark, light = _draw(generator, 4)
     tones = np.arange(256.0)
-    tones = 127.5 + (tones - 127.5) * (1 + config.contrast * _between(-1, 1, contrast))
-    tones += 255 * config.brightness * _between(-1, 1, brightness)
+    tones = 127.5 + (tones - 127.5) * (1 + config.contrast * _between(-1.0, 1.0, contrast))
+    tones += 255 * config.brightness * _between(-1.0, 1.0, brightness)
     if is_dark < config.low_light_share:
         tones *= math.exp(_between(math.log(0.15), math.log(0.6), light))
     return np.clip(np.rint(tones), 0, 255).astype(np.uint8)
@@ -160,7 +160,9 @@ def _draw_blur(config: AugmentConfig, generator: torch.Generator) -> float:
 def _draw_quality(config: AugmentConfig, generator: torch.Generator) -> int | None:
     is_made, quality = _draw(generator, 2)
     return (
-        round(_between(config.jpeg_quality, 90, quality)) if is_made < config.jpeg_share else None
+        round(_between(float(config.jpeg_quality), 90.0, quality))
+        if is_made < config.jpeg_share
+        else None
     )
 
 

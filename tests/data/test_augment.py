@@ -12,28 +12,28 @@ from hypothesis import strategies as st
 from emotemporal.data.augment import NO_AUGMENTATION, AugmentConfig, augment
 
 EVERYTHING = AugmentConfig(
-    flip_share=1,
+    flip_share=1.0,
     grey_share=0.5,
-    low_light_share=1,
-    blur_share=1,
-    jpeg_share=1,
-    noise_share=1,
-    erasing_share=1,
+    low_light_share=1.0,
+    blur_share=1.0,
+    jpeg_share=1.0,
+    noise_share=1.0,
+    erasing_share=1.0,
 )
 ONLY = {
-    "flip": replace(NO_AUGMENTATION, flip_share=1),
-    "rotation": replace(NO_AUGMENTATION, rotation_deg=30),
+    "flip": replace(NO_AUGMENTATION, flip_share=1.0),
+    "rotation": replace(NO_AUGMENTATION, rotation_deg=30.0),
     "scale": replace(NO_AUGMENTATION, scale=0.3),
     "shift": replace(NO_AUGMENTATION, shift=0.2),
     "brightness": replace(NO_AUGMENTATION, brightness=0.4),
     "contrast": replace(NO_AUGMENTATION, contrast=0.4),
     "saturation": replace(NO_AUGMENTATION, saturation=0.5),
-    "grey": replace(NO_AUGMENTATION, grey_share=1),
-    "low light": replace(NO_AUGMENTATION, low_light_share=1),
-    "blur": replace(NO_AUGMENTATION, blur_share=1, blur=0.05),
-    "jpeg": replace(NO_AUGMENTATION, jpeg_share=1),
-    "noise": replace(NO_AUGMENTATION, noise_share=1),
-    "erasing": replace(NO_AUGMENTATION, erasing_share=1),
+    "grey": replace(NO_AUGMENTATION, grey_share=1.0),
+    "low light": replace(NO_AUGMENTATION, low_light_share=1.0),
+    "blur": replace(NO_AUGMENTATION, blur_share=1.0, blur=0.05),
+    "jpeg": replace(NO_AUGMENTATION, jpeg_share=1.0),
+    "noise": replace(NO_AUGMENTATION, noise_share=1.0),
+    "erasing": replace(NO_AUGMENTATION, erasing_share=1.0),
 }
 
 
@@ -101,7 +101,7 @@ def test_low_light_is_darker_and_never_black(seed):
 def test_erasing_hides_at_most_the_share_asked_for():
     crops = make_still(side=64)
     for seed in range(30):
-        out = augment(crops, replace(NO_AUGMENTATION, erasing_share=1, erasing=0.2), seeded(seed))
+        out = augment(crops, replace(NO_AUGMENTATION, erasing_share=1.0, erasing=0.2), seeded(seed))
         assert (out != crops).any(axis=-1).mean() < 0.22
 
 
@@ -122,7 +122,7 @@ def test_shares_are_kept_in_the_long_run():
 
 def test_switching_one_change_off_leaves_the_other_draws_alone():
     crops = make_still()
-    with_jpeg = augment(crops, replace(ONLY["erasing"], jpeg_share=1), seeded(5))
+    with_jpeg = augment(crops, replace(ONLY["erasing"], jpeg_share=1.0), seeded(5))
     without = augment(crops, ONLY["erasing"], seeded(5))
     fill = without[(without != crops).any(axis=-1)]
     assert np.array_equal(with_jpeg[(without != crops).any(axis=-1)], fill)

@@ -91,16 +91,16 @@ def test_a_clip_without_frames_is_refused():
 @pytest.mark.parametrize(
     ("targets", "expected"),
     [
-        pytest.param([Target(0, 0.3, Emotion.FEAR)], "FFFF", id="ends-with-the-last-frame"),
-        pytest.param([Target(0, 9, Emotion.FEAR)], "FFFF", id="one-label-a-clip"),
+        pytest.param([Target(0.0, 0.3, Emotion.FEAR)], "FFFF", id="ends-with-the-last-frame"),
+        pytest.param([Target(0.0, 9.0, Emotion.FEAR)], "FFFF", id="one-label-a-clip"),
         pytest.param([Target(0.1, 0.25, Emotion.FEAR)], "-FF-", id="unknown-around-it"),
         pytest.param(
-            [Target(0, 0.2, Emotion.FEAR), Target(0.2, 0.3, Emotion.SURPRISE)],
+            [Target(0.0, 0.2, Emotion.FEAR), Target(0.2, 0.3, Emotion.SURPRISE)],
             "FFSS",
             id="the-frame-between-belongs-to-the-next",
         ),
         pytest.param(
-            [Target(0, 0.2, Emotion.CONTEMPT), Target(0.2, 1, Emotion.SURPRISE)],
+            [Target(0.0, 0.2, Emotion.CONTEMPT), Target(0.2, 1.0, Emotion.SURPRISE)],
             "--SS",
             id="an-emotion-outside-the-space-is-masked",
         ),
@@ -117,19 +117,19 @@ def test_frames_get_the_target_of_their_interval(targets, expected):
 
 
 def test_overlapping_intervals_share_a_frame():
-    both = [Target(0, 1, Emotion.FEAR), Target(0, 1, Emotion.SURPRISE)]
+    both = [Target(0.0, 1.0, Emotion.FEAR), Target(0.0, 1.0, Emotion.SURPRISE)]
     values, mask = frame_targets(both, [0.5], SAVEE_7)
     assert values[0, FEAR] == values[0, SURPRISE] == 0.5
     assert mask.all()
 
 
 def test_votes_become_the_target_of_every_frame():
-    values, mask = constant_targets([3, 0, 1], num_frames=2)
+    values, mask = constant_targets([3.0, 0.0, 1.0], num_frames=2)
     assert values.tolist() == [[0.75, 0, 0.25]] * 2
     assert mask.tolist() == [True, True]
 
 
-@pytest.mark.parametrize("votes", [[0, 0], [2, -1]])
+@pytest.mark.parametrize("votes", [[0.0, 0.0], [2.0, -1.0]])
 def test_votes_that_are_none_are_refused(votes):
     with pytest.raises(ValueError, match="votes are"):
         constant_targets(votes, 1)

@@ -46,7 +46,7 @@ def test_the_same_generator_mixes_the_same_bytes(config):
     assert not torch.equal(one.frames, mix_batch(batch, config, seeded(5)).frames)
 
 
-@pytest.mark.parametrize("config", [MixConfig(), MixConfig(0.8, 1.0, share=0)])
+@pytest.mark.parametrize("config", [MixConfig(), MixConfig(0.8, 1.0, share=0.0)])
 def test_nothing_is_mixed_unless_asked(config):
     batch = make_batch()
     assert mix_batch(batch, config, seeded()) is batch
