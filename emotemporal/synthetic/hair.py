@@ -1,0 +1,141 @@
+"""Hair, ears, neck and clothes: what frames a face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from emotemporal.synthetic.geometry import Curve, Points, Pose, project
+from emotemporal.synthetic.identity import Identity, scale_colour
+from emotemporal.synthetic.paint import Picture, dot, fill, stroke, taper
+
+_ARC = np.linspace(np.pi, 2 * np.pi, 25)  # from the viewer's left ear over the top to the right
+
+
+def paint_behind(
+    picture: Picture, lines: Mapping[str, Points], identity: Identity, pose: Pose
+) -> None:
+    """Paint what the face hides: long hair, body, neck and ears, in place."""
+    if identity.hair_style in ("long", "curly"):
+        dark = scale_colour(identity.hair, 0.72)
+        fill(picture, _on_head(_mane(identity), pose, None), dark)
+    _paint_body(picture, lines, identity, pose)
+    for name in ("left", "right"):
+        fill(picture, lines[f"ear_{name}"], scale_colour(identity.skin, 0.88))
+        fill(picture, lines[f"ear_hollow_{name}"], scale_colour(identity.skin, 0.74))
+
+
+def _mane(identity: Identity) -> Points:
+    length = 1.75 if identity.hair_style == "long" else 0.55
+    wide = (1.2 if identity.hair_style == "long" else 1.26) * identity.width
+    top = np.stack([wide * np.cos(_ARC), -0.35 + 1.28 * np.sin(_ARC)], axis=1)
+    right = np.array([[wide * 1.06, 0.4], [wide * 1.02, length - 0.25], [wide * 0.75, length]])
+    return np.concatenate([top, right, right[::-1] * [-1, 1]])
+
+
+def _paint_body(
+    picture: Picture, lines: Mapping[str, Points], identity: Identity, pose: Pose
+) -> None:
+    unit = pose.unit_px
+    # Shoulders stay where they are while the head above them turns; the neck goes half the way.
+    chin = lines["outline"][33]
+    lean = np.array([0.35 * (chin[0] - pose.x_px), 0.0])
+    base = np.array([pose.x_px, pose.y_px])
+    right = np.array([[0.5, 0.7], [0.5, 1.45], [0.62, 1.62], [0.62, 2.2]])
+    neck = np.concatenate([right, right[::-1] * [-1, 1]]) * unit + base
+    neck[[0, 1, 6, 7]] += lean
+    shoulder = np.array([[0.5, 1.5], [0.78, 1.66], [1.5, 1.88], [1.95, 2.2], [2.15, 4.0]])
+    body = np.concatenate([shoulder, shoulder[::-1] * [-1, 1]]) * unit + base
+    fill(picture, body, identity.clothes)
+    fill(picture, neck, scale_colour(identity.skin, 0.84))
+    jaw = lines["outline"][22:45]
+    shadow = np.concatenate([jaw, jaw[::-1] * 0.25 + (jaw[::-1] + [0, 0.26 * unit]) * 0.75])
+    inside = np.clip(
+        shadow, [base[0] - 0.5 * unit + lean[0], -1e4], [base[0] + 0.5 * unit + lean[0], 1e4]
+    )
+    fill(picture, inside, scale_colour(identity.skin, 0.66))
+    collar = np.array([[0.52, 1.5], [0.4, 1.75], [0.0, 1.98]])
+    neckline = np.concatenate([collar, collar[-2::-1] * [-1, 1]]) * unit + base
+    under = np.array([[-0.62, 2.3], [0.62, 2.3]])[::1] * unit + base
+    fill(picture, np.concatenate([neckline, under]), identity.clothes)
+    stroke(picture, neckline, scale_colour(identity.clothes, 0.78), 0.06 * unit)
+
+
+def paint_hair(picture: Picture, identity: Identity, pose: Pose) -> None:
+    """Paint the hair above and beside the face, in place."""
+    if identity.hair_style == "bald":
+        return
+    unit = pose.unit_px
+    if identity.hair_style == "bun":
+        dot(
+            picture,
+            _on_head(np.array([[0.0, -1.66]]), pose, None),
+            0.36 * unit,
+            scale_colour(identity.hair, 0.85),
+        )
+    if identity.hair_style == "curly":
+        _paint_curls(picture, identity, pose)
+    outer, inner = _cap(identity)
+    cap = np.concatenate([_on_head(outer, pose, None), _on_head(inner, pose, 0.05)])
+    fill(picture, cap, identity.hair)
+    _paint_sheen(picture, identity, pose)
+
+
+def _cap(identity: Identity) -> tuple[Points, Points]:
+    """Return the outer edge of the hair, left to right, and the hairline, right to left."""
+    style = identity.hair_style
+    thick = {"crop": 0.05, "side": 0.12, "fringe": 0.12, "long": 0.14, "curly": 0.2}.get(
+        style, 0.06
+    )
+    wide = identity.width * (1.0 + thick * 0.55)
+    top = np.stack([wide * np.cos(_ARC), -0.42 + (1.02 + thick) * np.sin(_ARC)], axis=1)
+    ends = {"long": 1.0, "fringe": 0.1, "curly": -0.05}.get(style, -0.12)
+    outer = np.concatenate([[[-wide * 1.01, ends]], top, [[wide * 1.01, ends]]])
+    x = np.linspace(0.9, -0.9, 31) * identity.width
+    y = _hairline(identity, x)
+    temple = np.array([[0.93 * identity.width, ends], [0.955 * identity.width, -0.3]])
+    if style == "long":
+        temple[0, 0] = 0.84 * identity.width
+    inner = np.concatenate([temple, np.stack([x, y], axis=1), temple[::-1] * [-1, 1]])
+    return outer, inner
+
+
+def _hairline(identity: Identity, x: np.ndarray) -> np.ndarray:
+    part = identity.hair_part
+    away = np.abs(x - part)
+    side = 0.36 * np.abs(x / 0.9) ** 4
+    if identity.hair_style == "fringe":
+        return np.asarray(-0.8 + 0.05 * np.sin(x * 17 + part * 9) + 0.25 * np.abs(x / 0.9) ** 4)
+    if identity.hair_style == "long":
+        return np.asarray(-1.14 + 0.62 * np.clip(away / 1.1, 0, 1) ** 0.8 + 0.5 * side)
+    if identity.hair_style == "side":
+        return np.asarray(-1.08 + 0.2 * np.clip(away / 0.9, 0, 1) ** 0.6 + side)
+    if identity.hair_style == "curly":
+        return np.asarray(-0.96 + 0.045 * np.sin(x * 15) + side)
+    return np.asarray(-1.06 + 0.04 * np.cos(x * 6) + side)
+
+
+def _paint_curls(picture: Picture, identity: Identity, pose: Pose) -> None:
+    angles = np.linspace(np.pi * 0.94, np.pi * 2.06, 15)
+    ring = np.stack([1.08 * identity.width * np.cos(angles), -0.45 + 1.12 * np.sin(angles)], axis=1)
+    for i, centre in enumerate(_on_head(ring, pose, None)):
+        colour = scale_colour(identity.hair, 0.9 if i % 2 else 1.04)
+        dot(picture, centre[None], (0.24 + 0.03 * (i % 3)) * pose.unit_px, colour)
+
+
+def _paint_sheen(picture: Picture, identity: Identity, pose: Pose) -> None:
+    """Strands that follow the skull: light ones where it shines, dark ones at the parting."""
+    unit = pose.unit_px
+    t = np.linspace(0, 1, 9)
+    light, dark = scale_colour(identity.hair, 1.22), scale_colour(identity.hair, 0.8)
+    for i, start in enumerate(np.linspace(-0.75, 0.75, 7)):
+        x = start * (0.72 + 0.28 * t) + identity.hair_part * 0.12 * (1 - t)
+        y = -1.4 + 0.07 * abs(start) + (0.26 + 0.14 * abs(start)) * t
+        strand = _on_head(np.stack([x, y], axis=1), pose, 0.04)
+        widths = np.sin(np.pi * t) * (0.06 if i % 2 else 0.035) * unit
+        taper(picture, strand, light if i % 2 else dark, widths + 0.5)
+
+
+def _on_head(points: Points, pose: Pose, lift: float | None) -> Points:
+    return project({"points": Curve(points, lift)}, pose)["points"]
