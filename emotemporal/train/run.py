@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,21 +96,39 @@ def one_run(
         yield folder
 
 
-def train_in_folder(
+def train_in_folder(  # noqa: PLR0913 (what a job consists of)
     folder: Path,
+    job: str,
     task: Task,
     optim: OptimConfig,
     meta: CheckpointMeta,
     run: RunConfig,
     fabric: Fabric,
+    *,
+    assemble: Callable[[nn.Module], EmotionNet],
 ) -> Progress:
     """Train `task` in a run folder from where it stands; leave `best.safetensors` behind.
+
+    Args:
+        folder: The run folder, locked.
+        job: For the tracker: "pretrain", "finetune".
+        task: What is trained.
+        optim: How.
+        meta: The checkpoint's description; the best epoch's figures are added.
+        run: Tracking.
+        fabric: Devices and processes.
+        assemble: Makes the whole network of the part that `task` trains.
 
     Raises:
         NonFiniteLossError: The loss is infinite or not a number; the last good checkpoint stays.
         InterruptedTraining: A signal came; the same command goes on.
     """
-    keeper = FolderKeeper(folder, lambda net, row: _write_best(folder, net, meta, row))
+
+    def write_best(net: nn.Module, row: EpochRow) -> None:
+        described = replace(meta, metrics=row.values())
+        save_checkpoint(folder / "best.safetensors", assemble(net), described)
+
+    keeper = FolderKeeper(folder, write_best)
     state = keeper.load()
     done = Progress() if state is None else state.progress
     if state is not None:
@@ -118,15 +136,10 @@ def train_in_folder(
     if not fabric.is_global_zero:
         with stop_on_signal() as stop:
             return fit(task, optim, meta.origin.seed, fabric, keeper, stop)
-    logger = build_logger(run.tracking, folder, meta.model.head, dict(meta.origin.config))
+    logger = build_logger(run.tracking, folder, job, dict(meta.origin.config))
     with RunLog(folder, logger, done) as log, stop_on_signal() as stop:
         task = replace(task, on_epoch=log.epoch)
         progress = fit(task, optim, meta.origin.seed, fabric, keeper, stop)
     best = progress.rows[progress.best_epoch - 1]
     write_json(folder / "summary.json", {"best": best.values(), "epochs": progress.epoch})
     return progress
-
-
-def _write_best(folder: Path, net: nn.Module, meta: CheckpointMeta, row: EpochRow) -> None:
-    assert isinstance(net, EmotionNet)
-    save_checkpoint(folder / "best.safetensors", net, replace(meta, metrics=row.values()))

@@ -1,0 +1,241 @@
+"""Fine-tune a temporal head on clips of faces, on a frozen encoder's features or with it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from lightning_fabric import Fabric
+from torch import nn
+
+from emotemporal.data.clips import ClipSet
+from emotemporal.data.collate import Batch
+from emotemporal.data.loading import batch_rows, load_batches
+from emotemporal.data.prepare import PreparedSet, load_prepared
+from emotemporal.data.seeds import balanced_permutation, permutation
+from emotemporal.labels import LabelSpace, parse_label_space
+from emotemporal.models.checkpoint import load_checkpoint
+from emotemporal.models.emotion_net import EmotionNet
+from emotemporal.models.meta import CheckpointError, CheckpointMeta
+from emotemporal.train.features import ViewConfig, compute_features, require_same_crop
+from emotemporal.train.heads import HeadConfig, head_task, new_head
+from emotemporal.train.loop import Task, Validation
+from emotemporal.train.pretrain import frame_logits, whole_net
+from emotemporal.train.run import (
+    RunConfig,
+    build_fabric,
+    build_net,
+    identity_of,
+    make_origin,
+    one_run,
+    train_in_folder,
+)
+from emotemporal.train.state import Progress
+from emotemporal.train.validate import validate
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Fine-tune a temporal head on prepared clips of faces."""
+
+    checkpoint: str
+    """The frame encoder, from 'pretrain'."""
+    data: str
+    """The folder that 'prepare' made."""
+    labels: str = "savee7"
+    """A preset (affectnet8, savee7) or names with commas. Clips of other emotions are left out."""
+    held_out: tuple[str, ...] = ()
+    """Subjects that this run never sees: those it will be judged on."""
+    validation: tuple[str, ...] = ()
+    """Subjects that choose the best epoch; none: the last epoch is kept."""
+    head: HeadConfig = field(default_factory=HeadConfig)
+    views: ViewConfig = field(default_factory=ViewConfig)
+    train_encoder: bool = False
+    """Train the encoder too, on frames (`head.optim.freeze_epochs`, `layer_decay` apply); else
+    the head alone, on features that are computed once."""
+    cache: str = "runs/features"
+    """Where a frozen encoder's features are kept."""
+    seed: int = 0
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        both = sorted({*self.held_out} & {*self.validation})
+        if both:
+            raise ValueError(
+                f"{', '.join(both)}: held out and validation at once. Selection never looks at "
+                "what is reported; choose other validation subjects."
+            )
+        if self.train_encoder and self.head.clips_per_stream > 1:
+            raise ValueError("clips_per_stream above 1 needs features: set train_encoder to false")
+
+
+def finetune(config: FinetuneConfig) -> Progress:
+    """Fine-tune as `config` says, from wherever its run folder stands.
+
+    Raises:
+        CheckpointError: The clips were cropped otherwise than the checkpoint demands.
+        ValueError: A subject is unknown, nobody is left to train on, or the folder belongs to
+            another config.
+        NonFiniteLossError: The loss is infinite or not a number.
+        InterruptedTraining: A signal came; the same command goes on.
+    """
+    labels = parse_label_space(config.labels)
+    prepared = load_prepared(Path(config.data))
+    net, meta = load_checkpoint(Path(config.checkpoint))
+    require_same_crop(meta, prepared)
+    if config.head.model.encoder != meta.model.encoder:
+        raise CheckpointError(
+            f"{config.checkpoint} has a {meta.model.encoder}, head.model.encoder is "
+            f"{config.head.model.encoder}; set it to the checkpoint's"
+        )
+    train, judged = choose_rows(prepared, labels, config.held_out, config.validation)
+    fabric = build_fabric(config.run)
+    identity = identity_of(config, prepared.fingerprint)
+    identity.pop("cache")
+    with one_run(fabric, config.run, "finetune", identity) as folder:
+        described = _describe(config, labels, meta, prepared, train)
+        if config.train_encoder:
+            whole = _with_new_head(net, described, config.seed)
+            task = _frames_task(config, labels, prepared, (train, judged), whole, described, fabric)
+        else:
+            task = _features_task(config, labels, prepared, (train, judged), net, meta, fabric)
+        return train_in_folder(
+            folder,
+            "finetune",
+            task,
+            config.head.optim,
+            described,
+            config.run,
+            fabric,
+            assemble=whole_net if config.train_encoder else partial(join, net, meta=described),
+        )
+
+
+def choose_rows(
+    prepared: PreparedSet, labels: LabelSpace, held_out: Sequence[str], validation: Sequence[str]
+) -> tuple[list[int], list[int]]:
+    """Return the clips to train on and those that choose the epoch, by subject.
+
+    Raises:
+        ValueError: A subject is unknown, or nobody is left to train on.
+    """
+    subjects = prepared.rows["subject"].astype(str)
+    unknown = sorted({*held_out, *validation} - set(subjects))
+    if unknown:
+        raise ValueError(
+            f"{prepared.folder} has no subject {', '.join(unknown)}; "
+            f"it has {', '.join(sorted(set(subjects)))}"
+        )
+    is_known = prepared.rows["emotion"].isin(labels.names)
+    if not is_known.all():
+        _log.warning("%d clips show none of %s: left out", (~is_known).sum(), labels.names)
+    is_judged = subjects.isin(validation) & is_known
+    is_train = ~subjects.isin([*held_out, *validation]) & is_known
+    if not is_train.any():
+        raise ValueError("nobody is left to train on; hold fewer subjects out")
+    return np.flatnonzero(is_train).tolist(), np.flatnonzero(is_judged).tolist()
+
+
+def join(net: EmotionNet, head: nn.Module, meta: CheckpointMeta) -> EmotionNet:
+    """Return a network of one's encoder and a head that was trained on its features."""
+    whole = EmotionNet(meta.model, len(meta.labels))
+    whole.encoder.load_state_dict(net.encoder.state_dict())
+    whole.head.load_state_dict(head.state_dict())
+    return whole.eval()
+
+
+def _with_new_head(net: EmotionNet, meta: CheckpointMeta, seed: int) -> EmotionNet:
+    whole = build_net(meta.model, len(meta.labels), seed)
+    whole.encoder.load_state_dict(copy.deepcopy(net.encoder.state_dict()))
+    return whole
+
+
+def _describe(
+    config: FinetuneConfig,
+    labels: LabelSpace,
+    meta: CheckpointMeta,
+    prepared: PreparedSet,
+    train: Sequence[int],
+) -> CheckpointMeta:
+    emotions = prepared.rows["emotion"].iloc[list(train)]
+    counts = np.array([(emotions == name).sum() for name in labels.names], dtype=float)
+    if config.head.optim.sampling == "balanced":
+        counts = np.ones(len(labels))
+    return replace(
+        meta,
+        labels=labels,
+        clip_rate_hz=config.head.sampling.clip_rate_hz,
+        model=config.head.model,
+        training_prior=tuple(float(share) for share in counts / counts.sum()),
+        origin=make_origin(config, config.seed, prepared.fingerprint),
+        temperature=1.0,
+        metrics={},
+    )
+
+
+def _features_task(
+    config: FinetuneConfig,
+    labels: LabelSpace,
+    prepared: PreparedSet,
+    rows: tuple[list[int], list[int]],
+    net: EmotionNet,
+    meta: CheckpointMeta,
+    fabric: Fabric,
+) -> Task:
+    at_rate = replace(meta, clip_rate_hz=config.head.sampling.clip_rate_hz)
+    cache = Path(config.cache)
+    features = compute_features(net, at_rate, prepared, config.views, cache, config.run.device)
+    head = new_head(net.feature_dim, labels, config.head.model, config.seed)
+    train, judged = ([features[i] for i in some] for some in rows)
+    return head_task(head, train, judged, labels, config.head, config.seed, fabric)
+
+
+def _frames_task(
+    config: FinetuneConfig,
+    labels: LabelSpace,
+    prepared: PreparedSet,
+    rows: tuple[list[int], list[int]],
+    net: EmotionNet,
+    meta: CheckpointMeta,
+    fabric: Fabric,
+) -> Task:
+    head, optim, workers = config.head, config.head.optim, config.run.num_workers
+    train = ClipSet(
+        prepared,
+        rows[0],
+        labels,
+        meta.preprocess,
+        head.sampling,
+        config.views.augment,
+        head.loss_on,
+    )
+    judged = ClipSet(prepared, rows[1], labels, meta.preprocess, head.sampling)
+    emotions = [labels.names.index(str(prepared.rows["emotion"].iloc[i])) for i in rows[0]]
+
+    def batches(epoch: int, first: int) -> Iterable[Batch]:
+        if optim.sampling == "balanced":
+            order = balanced_permutation(emotions, config.seed, epoch)
+        else:
+            order = permutation(len(train), config.seed, epoch)
+        parts = batch_rows(order, optim.batch_size, fabric.global_rank, fabric.world_size)
+        return load_batches(train, parts[first:], config.seed, epoch, workers)
+
+    def judge(judged_net: nn.Module) -> Validation:
+        ones = [[i] for i in range(len(judged))]
+        seen = load_batches(judged, ones, seed=0, epoch=0)
+        return validate(judged_net, frame_logits, seen, labels, meta.model)
+
+    return Task(
+        net=net,
+        forward=frame_logits,
+        batches=batches,
+        batches_per_epoch=len(batch_rows(np.arange(len(train)), optim.batch_size)),
+        validate=judge if len(judged) else None,
+    )

@@ -1,0 +1,205 @@
+"""Train a head on features: the small training that studies repeat by the hundred."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from emotemporal.data.clips import LossOn, loss_mask
+from emotemporal.data.collate import FeatureBatch, FeatureSample, collate_features, frame_targets
+from emotemporal.data.loading import batch_rows
+from emotemporal.data.sampling import SamplingConfig, clip_indices
+from emotemporal.data.seeds import (
+    balanced_permutation,
+    derive_seed,
+    permutation,
+    sample_generator,
+)
+from emotemporal.labels import LabelSpace
+from emotemporal.models.meta import ModelConfig
+from emotemporal.models.temporal import build_head
+from emotemporal.train.features import ClipFeatures
+from emotemporal.train.interrupt import StopRequest
+from emotemporal.train.loop import AnyBatch, Task, Validation, fit
+from emotemporal.train.optim import OptimConfig
+from emotemporal.train.state import Keeper, Progress
+from emotemporal.train.validate import validate
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """A head, and how it is trained on the features of a frozen encoder."""
+
+    model: ModelConfig = field(default_factory=lambda: ModelConfig(head="gru", hidden_dim=128))
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(epochs=30, batch_size=16))
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Which frames of a clip the head is shown."""
+    loss_on: LossOn = "every"
+    """Judge the head after every frame of a clip, or after the last one only."""
+    clips_per_stream: int = 1
+    """Above 1, clips of one subject are joined, so that the head learns to change its mind."""
+
+    def __post_init__(self) -> None:
+        if self.clips_per_stream < 1:
+            raise ValueError(f"clips_per_stream is {self.clips_per_stream}; it is at least 1")
+
+
+def new_head(feature_dim: int, labels: LabelSpace, model: ModelConfig, seed: int) -> nn.Module:
+    """Return a head whose first weights are a function of the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "head"))
+        return build_head(feature_dim, len(labels), model)
+
+
+def head_task(
+    head: nn.Module,
+    clips: Sequence[ClipFeatures],
+    judged: Sequence[ClipFeatures],
+    labels: LabelSpace,
+    config: HeadConfig,
+    seed: int,
+    fabric: Fabric,
+) -> Task:
+    """Return the training of `head` on `clips`; each epoch is judged on `judged`, if there are any.
+
+    Raises:
+        ValueError: A clip's emotion is outside `labels`.
+    """
+    for clip in (*clips, *judged):
+        if clip.emotion not in labels:
+            raise ValueError(
+                f"{clip.source} shows {clip.emotion}, which is not one of "
+                f"{', '.join(labels.names)}; leave it out first"
+            )
+    streams = _Streams(clips, labels, config, seed)
+
+    def batches(epoch: int, first: int) -> Iterable[FeatureBatch]:
+        size = min(config.optim.batch_size, len(clips))
+        order = streams.order(epoch)
+        rows = batch_rows(order, size, fabric.global_rank, fabric.world_size)
+        for batch in rows[first:]:
+            yield collate_features([streams.sample(i, epoch) for i in batch])
+
+    def judge(net: nn.Module) -> Validation:
+        seen = as_batches(judged, labels, config.sampling)
+        return validate(net, head_logits, seen, labels, config.model)
+
+    return Task(
+        net=head,
+        forward=head_logits,
+        batches=batches,
+        batches_per_epoch=len(clips) // min(config.optim.batch_size, len(clips)),
+        validate=judge if judged else None,
+    )
+
+
+def train_head(  # noqa: PLR0913, PLR0917 (what a fold consists of)
+    clips: Sequence[ClipFeatures],
+    judged: Sequence[ClipFeatures],
+    labels: LabelSpace,
+    config: HeadConfig,
+    seed: int,
+    fabric: Fabric,
+    keeper: Keeper,
+    stop: StopRequest | None = None,
+    stop_after: int | None = None,
+) -> tuple[nn.Module, Progress]:
+    """Train a new head on `clips`; return it as the last epoch left it, and how it went."""
+    head = new_head(clips[0].views.shape[-1], labels, config.model, seed)
+    task = head_task(head, clips, judged, labels, config, seed, fabric)
+    progress = fit(task, config.optim, seed, fabric, keeper, stop, stop_after)
+    return head.eval(), progress
+
+
+@torch.inference_mode()
+def head_probabilities(
+    head: nn.Module, clip: ClipFeatures, sampling: SamplingConfig
+) -> Float[np.ndarray, "t k"]:
+    """Return a trained head's probabilities after each frame of a clip, as it is."""
+    device = next(head.parameters()).device
+    features = clip.views[0][clip_indices(clip.times_s, sampling)]
+    logits, _ = head(torch.from_numpy(features)[None].to(device))
+    return np.asarray(logits[0].double().softmax(-1).cpu().numpy())
+
+
+def head_logits(net: nn.Module, batch: AnyBatch) -> Tensor:
+    """Return a head's logits for a batch of features."""
+    assert isinstance(batch, FeatureBatch)
+    logits: Tensor = net(batch.features)[0]
+    return logits
+
+
+def as_batches(
+    clips: Sequence[ClipFeatures], labels: LabelSpace, sampling: SamplingConfig, size: int = 64
+) -> Iterable[FeatureBatch]:
+    """Return clips as they are, in order, in batches."""
+    for i in range(0, len(clips), size):
+        some = clips[i : i + size]
+        yield collate_features(
+            [_join([_part(clip, 0, labels, sampling)], "every") for clip in some]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    clip: ClipFeatures
+    features: Float[np.ndarray, "t d"]
+    targets: Float[np.ndarray, "t k"]
+    is_known: Bool[np.ndarray, " t"]
+
+
+def _part(
+    clip: ClipFeatures,
+    view: int,
+    labels: LabelSpace,
+    sampling: SamplingConfig,
+    generator: torch.Generator | None = None,
+) -> _Part:
+    chosen = clip_indices(clip.times_s, sampling, generator)
+    targets, is_known = frame_targets(clip.targets, clip.times_s[chosen], labels)
+    return _Part(clip, clip.views[view][chosen], targets, is_known)
+
+
+def _join(parts: Sequence[_Part], loss_on: LossOn) -> FeatureSample:
+    return FeatureSample(
+        features=np.concatenate([part.features for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        target_mask=np.concatenate([loss_mask(part.is_known, loss_on) for part in parts]),
+        subject=parts[0].clip.subject,
+        source=parts[0].clip.source,
+    )
+
+
+class _Streams:
+    """Training samples by number: clip `i` in one of its views, then others of its subject."""
+
+    def __init__(
+        self, clips: Sequence[ClipFeatures], labels: LabelSpace, config: HeadConfig, seed: int
+    ) -> None:
+        self._clips, self._labels, self._config, self._seed = clips, labels, config, seed
+        self._emotions = [labels.index(clip.emotion) for clip in clips]
+
+    def order(self, epoch: int) -> np.ndarray:
+        if self._config.optim.sampling == "balanced":
+            return balanced_permutation(self._emotions, self._seed, epoch)
+        return permutation(len(self._clips), self._seed, epoch)
+
+    def sample(self, index: int, epoch: int) -> FeatureSample:
+        generator = sample_generator(self._seed, epoch, index)
+        clip = self._clips[index]
+        same = [other for other in self._clips if other.subject == clip.subject]
+        count = self._config.clips_per_stream
+        others = torch.randint(len(same), (count - 1,), generator=generator).tolist()
+        chosen = [clip, *(same[i] for i in others)]
+        views = torch.randint(len(clip.views), (count,), generator=generator).tolist()
+        parts = [
+            _part(one, view, self._labels, self._config.sampling, generator)
+            for one, view in zip(chosen, views, strict=True)
+        ]
+        return _join(parts, self._config.loss_on)

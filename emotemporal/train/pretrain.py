@@ -1,0 +1,266 @@
+"""Pretrain a frame encoder on images of faces."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from emotemporal.data.augment import AugmentConfig
+from emotemporal.data.collate import Batch
+from emotemporal.data.images import ImageCache, ImageSet
+from emotemporal.data.loading import batch_rows, load_batches
+from emotemporal.data.mix import MixConfig, mix_batch
+from emotemporal.data.readers import DatasetConfig, read_dataset
+from emotemporal.data.seeds import balanced_permutation, derive_seed, permutation
+from emotemporal.data.select import cap_per_class, keep_labels
+from emotemporal.data.splits import hold_out, split_rows
+from emotemporal.data.table import (
+    DatasetTable,
+    class_weights,
+    fingerprint,
+    refuse_fatal,
+    soft_targets,
+)
+from emotemporal.faces.crop import CropConfig
+from emotemporal.labels import LabelSpace, parse_label_space
+from emotemporal.models.emotion_net import EmotionNet
+from emotemporal.models.encoder import initialise
+from emotemporal.models.meta import CheckpointMeta, ModelConfig
+from emotemporal.preprocess import PreprocessConfig
+from emotemporal.storage import write_json
+from emotemporal.train.loop import AnyBatch, Task, Validation
+from emotemporal.train.optim import OptimConfig
+from emotemporal.train.run import (
+    RunConfig,
+    build_fabric,
+    build_net,
+    identity_of,
+    make_origin,
+    one_run,
+    train_in_folder,
+)
+from emotemporal.train.state import Progress
+from emotemporal.train.validate import validate
+
+_log = logging.getLogger(__name__)
+_JUDGED_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Pretrain a frame encoder on images of faces."""
+
+    data: DatasetConfig
+    labels: str = "affectnet8"
+    """A preset (affectnet8, savee7) or names with commas."""
+    select_on: Literal["train_share", "validation"] = "train_share"
+    """What the best epoch is chosen by: a share of the training set that is held out, or the
+    official validation set (as peers do, which flatters the figure; the log says so)."""
+    validation_share: float = 0.05
+    """Of the training set, held out with subjects and twins kept together."""
+    max_per_class: int | None = None
+    """At most this many training images an emotion."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    init: str = "none"
+    """none, imagenet, or a file of weights from elsewhere (.pth, .safetensors)."""
+    freeze_encoder: bool = False
+    """Train the classifier alone, on the encoder that `init` gives."""
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    crop: CropConfig = field(default_factory=CropConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    mix: MixConfig = field(default_factory=MixConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    cache_mb: int = 1024
+    """Memory for decoded crops, a loading process."""
+    clip_rate_hz: float = 10.0
+    """How often the live system shall ask the frame model; a clip model has its own."""
+    seed: int = 0
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        if self.model.head != "frame":
+            raise ValueError(
+                f"pretrain trains on single images; model.head is {self.model.head!r}, not 'frame'"
+            )
+        if not 0 < self.validation_share < 0.5:
+            raise ValueError(
+                f"validation_share is {self.validation_share}; it can be above 0, below 0.5"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Sets:
+    train: ImageSet
+    validation: ImageSet
+    official: ImageSet | None
+    """The official validation set, judged once at the end; None if the epoch was chosen on it."""
+
+
+def pretrain(config: PretrainConfig) -> Progress:
+    """Pretrain as `config` says, from wherever its run folder stands.
+
+    Leaves in the run folder: `best.safetensors`, `state.safetensors`, `log.jsonl`, `curves.png`,
+    `summary.json` and `config.yaml`.
+
+    Raises:
+        ValueError: The data set is unusable, or the folder belongs to another config.
+        NonFiniteLossError: The loss is infinite or not a number.
+        InterruptedTraining: A signal came; the same command goes on.
+    """
+    labels = parse_label_space(config.labels)
+    table = read_dataset(config.data)
+    refuse_fatal(table)
+    sets = _build_sets(config, table, labels)
+    fabric = build_fabric(config.run)
+    data_fingerprint = fingerprint(sets.train.table)
+    identity = identity_of(config, data_fingerprint)
+    with one_run(fabric, config.run, "pretrain", identity) as folder:
+        net = _build_net(config, labels)
+        meta = _describe(config, labels, sets, data_fingerprint)
+        task = _build_task(config, labels, sets, net, fabric)
+        progress = train_in_folder(
+            folder, "pretrain", task, config.optim, meta, config.run, fabric, assemble=whole_net
+        )
+        if sets.official is not None and fabric.is_global_zero:
+            _judge_official(folder, sets.official, labels)
+    return progress
+
+
+def _build_sets(config: PretrainConfig, table: DatasetTable, labels: LabelSpace) -> _Sets:
+    table = keep_labels(table, labels)
+    train, official = split_rows(table, "train"), split_rows(table, "validation")
+    if config.select_on == "validation":
+        if not len(official):
+            raise ValueError(f"{table.name} has no validation split to select on")
+        _log.warning("peers' protocol: the best epoch is chosen on the set that is reported")
+        validation, reported = official, None
+    else:
+        train, validation = hold_out(train, config.validation_share, config.seed)
+        reported = official if len(official) else None
+    if config.max_per_class is not None:
+        train = cap_per_class(train, config.max_per_class, config.seed)
+    _log.info("training on %d images, selecting on %d", len(train), len(validation))
+    return _Sets(
+        train=_image_set(config, train, labels, config.augment),
+        validation=_image_set(config, validation, labels, None),
+        official=None if reported is None else _image_set(config, reported, labels, None),
+    )
+
+
+def _image_set(
+    config: PretrainConfig, table: DatasetTable, labels: LabelSpace, augment: AugmentConfig | None
+) -> ImageSet:
+    targets, _ = soft_targets(table, labels)
+    cache = ImageCache(config.cache_mb << 20)
+    return ImageSet(table, targets, config.preprocess, config.crop, cache, augment)
+
+
+def _build_net(config: PretrainConfig, labels: LabelSpace) -> EmotionNet:
+    net = build_net(config.model, len(labels), config.seed)
+    if config.init != "none":
+        _log.info("%s", initialise(net.encoder, config.model.encoder, config.init))
+    net.encoder.requires_grad_(not config.freeze_encoder)
+    return net
+
+
+def _describe(
+    config: PretrainConfig, labels: LabelSpace, sets: _Sets, data_fingerprint: str
+) -> CheckpointMeta:
+    shares = sets.train.targets.sum(axis=0)
+    if config.optim.sampling == "balanced" or config.optim.class_weights == "balanced":
+        shares = np.ones(len(labels))  # what the network was shown, not what was collected
+    return CheckpointMeta(
+        labels=labels,
+        preprocess=config.preprocess,
+        crop=config.crop,
+        clip_rate_hz=config.clip_rate_hz,
+        model=config.model,
+        training_prior=tuple(float(share) for share in shares / shares.sum()),
+        origin=make_origin(config, config.seed, data_fingerprint),
+    )
+
+
+def _build_task(
+    config: PretrainConfig, labels: LabelSpace, sets: _Sets, net: EmotionNet, fabric: Fabric
+) -> Task:
+    optim, workers = config.optim, config.run.num_workers
+
+    def batches(epoch: int, first: int) -> Iterable[Batch]:
+        order = _epoch_order(sets.train, optim, config.seed, epoch)
+        rows = batch_rows(order, optim.batch_size, fabric.global_rank, fabric.world_size)
+        loaded = load_batches(sets.train, rows[first:], config.seed, epoch, workers)
+        for number, batch in enumerate(loaded, start=first):
+            seed = derive_seed(config.seed, "mix", epoch, number, fabric.global_rank)
+            yield mix_batch(batch, config.mix, torch.Generator().manual_seed(seed))
+
+    def judge(judged: nn.Module) -> Validation:
+        return validate(
+            judged, frame_logits, _judged_batches(sets.validation), labels, config.model
+        )
+
+    weights = None
+    if optim.class_weights == "balanced":
+        weights = torch.from_numpy(class_weights(sets.train.table, labels)).float()
+    return Task(
+        net=net,
+        forward=frame_logits,
+        batches=batches,
+        batches_per_epoch=len(batch_rows(np.arange(len(sets.train)), optim.batch_size)),
+        validate=judge,
+        class_weights=weights,
+    )
+
+
+def whole_net(net: nn.Module) -> EmotionNet:
+    """Return the network itself: it was trained as a whole."""
+    assert isinstance(net, EmotionNet)
+    return net
+
+
+def frame_logits(net: nn.Module, batch: AnyBatch) -> Tensor:
+    """Return a network's logits for a batch of frames."""
+    assert isinstance(batch, Batch)
+    logits: Tensor = net(batch.frames, lengths=batch.lengths)[0]
+    return logits
+
+
+def _epoch_order(images: ImageSet, optim: OptimConfig, seed: int, epoch: int) -> np.ndarray:
+    if optim.sampling == "balanced":
+        return balanced_permutation(images.targets.argmax(axis=1), seed, epoch)
+    return permutation(len(images), seed, epoch)
+
+
+def _judged_batches(images: ImageSet) -> Iterable[Batch]:
+    rows = list(range(len(images)))
+    chunks = [rows[i : i + _JUDGED_AT_ONCE] for i in range(0, len(rows), _JUDGED_AT_ONCE)]
+    return load_batches(images, chunks, seed=0, epoch=0)
+
+
+def _judge_official(folder: Path, official: ImageSet, labels: LabelSpace) -> None:
+    """Judge the chosen checkpoint once on the official validation set, and write it down."""
+    from emotemporal.models.checkpoint import load_checkpoint
+
+    net, meta = load_checkpoint(folder / "best.safetensors")
+    found = validate(net, frame_logits, _judged_batches(official), labels, meta.model)
+    _log.info(
+        "official validation set, judged once: accuracy %.1f %%, UAR %.1f %%, macro-F1 %.1f %%",
+        found.accuracy * 100,
+        found.uar * 100,
+        found.macro_f1 * 100,
+    )
+    _add_to_summary(folder, {"official_validation": vars(found)})
+
+
+def _add_to_summary(folder: Path, values: Mapping[str, Any]) -> None:
+    import json
+
+    path = folder / "summary.json"
+    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **values})

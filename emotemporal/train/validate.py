@@ -1,0 +1,82 @@
+"""Judge a network in the middle of its training, with the measures that tables use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from emotemporal.evaluation.metrics import JudgedClips, measure
+from emotemporal.inference.predictor import clip_answer
+from emotemporal.labels import LabelSpace
+from emotemporal.models.meta import ModelConfig
+from emotemporal.train.loop import AnyBatch, Validation
+from emotemporal.train.loss import masked_cross_entropy
+
+Forward = Callable[[nn.Module, AnyBatch], Float[Tensor, "b t k"]]
+
+
+@torch.inference_mode()
+def validate(
+    net: nn.Module,
+    forward: Forward,
+    batches: Iterable[AnyBatch],
+    labels: LabelSpace,
+    model: ModelConfig,
+) -> Validation:
+    """Return loss over frames and accuracy, UAR and macro-F1 over clips, every clip counted once.
+
+    A clip's answer is the one that the evaluation tables use; its truth is the emotion with the
+    largest part of its targets. The network is left as it was found, training or not.
+    """
+    was_training = net.training
+    net.eval()
+    device = next(net.parameters()).device
+    judged = _Judged(labels)
+    for batch in batches:
+        judged.add(batch, forward(net, batch.to(device)).float().cpu(), model)
+    net.train(was_training)
+    return judged.result()
+
+
+class _Judged:
+    def __init__(self, labels: LabelSpace) -> None:
+        self.labels = labels
+        self.loss_sum = 0.0
+        self.num_frames = 0
+        self.answers: list[Float[np.ndarray, " k"]] = []
+        self.truths: list[int] = []
+        self.subjects: list[str] = []
+        self.sources: list[str] = []
+
+    def add(self, batch: AnyBatch, logits: Float[Tensor, "b t k"], model: ModelConfig) -> None:
+        loss, weight = masked_cross_entropy(logits, batch.targets, batch.target_mask)
+        self.loss_sum += float(loss)
+        self.num_frames += int(weight)
+        probabilities = logits.double().softmax(-1).numpy()
+        for i, length in enumerate(batch.lengths.tolist()):
+            known = batch.targets[i][batch.target_mask[i]]
+            self.answers.append(clip_answer(probabilities[i, :length], model.head))
+            self.truths.append(int(known.sum(dim=0).argmax()))
+        self.subjects += batch.subjects
+        self.sources += batch.sources
+
+    def result(self) -> Validation:
+        metrics = measure(
+            JudgedClips(
+                probabilities=np.stack(self.answers),
+                targets=np.array(self.truths),
+                subjects=tuple(self.subjects),
+                sources=tuple(self.sources),
+                labels=self.labels,
+            )
+        )
+        return Validation(
+            loss=self.loss_sum / self.num_frames,
+            accuracy=metrics.accuracy,
+            uar=metrics.uar,
+            macro_f1=metrics.macro_f1,
+        )
