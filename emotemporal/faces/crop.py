@@ -34,11 +34,10 @@ class CropMap:
 
 
 def _default_maps() -> dict[str, CropMap]:
-    return {
-        "haar": CropMap(scale=1.05),
-        "yunet": CropMap(scale=0.96),
-        "annotation": CropMap(scale=1.05),
-    }
+    # Measured: the frame of FER's images is 0.96 of YuNet's box height and well centred on it; on
+    # nine real clips Haar's side is 0.90 of that height, its centre 0.015 higher.
+    haar = CropMap(scale=1.06, shift_y=0.015)
+    return {"haar": haar, "yunet": CropMap(scale=0.96), "annotation": haar}
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,8 @@ class CropConfig:
 
     size_px: int = 96
     maps: Mapping[str, CropMap] = field(default_factory=_default_maps)
-    """By detector name; `annotation` is for boxes that a data set brings with it."""
+    """By detector name; `annotation` is for boxes that a data set brings with it, drawn as tightly
+    as Haar's."""
 
     def __post_init__(self) -> None:
         if not 16 <= self.size_px <= 1024:

@@ -37,8 +37,10 @@ class DetectorConfig:
     """`auto` is YuNet where its file is at hand, else Haar; the program says which."""
     yunet_file: str | None = None
     """Else the environment variable EMOTEMPORAL_YUNET, else the user's cache folder."""
-    width_px: int = 480
+    yunet_width_px: int = 480
     """Wider frames are reduced to this before the search; boxes are given in the frame's pixels."""
+    haar_width_px: int = 320
+    """The same for Haar, whose time and false finds grow faster with the width."""
     min_size_px: float = 24.0
     """Faces lower than this, in the frame's pixels, are left out: they show no expression."""
     yunet_score: float = 0.7
@@ -47,8 +49,11 @@ class DetectorConfig:
     """How many overlapping hits make a face; higher finds fewer."""
 
     def __post_init__(self) -> None:
-        if not 64 <= self.width_px <= 8192:
-            raise ValueError(f"width_px is {self.width_px}; it can be 64 to 8192")
+        if not (64 <= self.yunet_width_px <= 8192 and 64 <= self.haar_width_px <= 8192):
+            raise ValueError(
+                f"yunet_width_px is {self.yunet_width_px} and haar_width_px {self.haar_width_px}; "
+                "both can be 64 to 8192"
+            )
         if not 0 < self.yunet_score < 1:
             raise ValueError(f"yunet_score is {self.yunet_score}; it is between 0 and 1")
         if self.haar_neighbours < 1 or self.min_size_px < 1:
@@ -90,7 +95,7 @@ class HaarDetector:
 
     def __call__(self, image: UInt8[np.ndarray, "h w 3"]) -> list[Box]:
         """Return the faces of an RGB image, best first."""
-        small, scale = _reduce(image, self._config.width_px)
+        small, scale = _reduce(image, self._config.haar_width_px)
         least = max(1, round(self._config.min_size_px / scale))
         corners, _, weights = self._cascade.detectMultiScale3(
             cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)),
@@ -132,7 +137,7 @@ class YuNetDetector:
 
     def __call__(self, image: UInt8[np.ndarray, "h w 3"]) -> list[Box]:
         """Return the faces of an RGB image, best first."""
-        small, scale = _reduce(image, self._config.width_px)
+        small, scale = _reduce(image, self._config.yunet_width_px)
         self._net.setInputSize((small.shape[1], small.shape[0]))
         _, rows = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         if rows is None:

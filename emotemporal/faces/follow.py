@@ -25,6 +25,10 @@ class FollowConfig:
     """Live, the checkpoint's own takes its place."""
 
 
+class NoFaceError(ValueError):
+    """A video in which no face was found, or too rarely."""
+
+
 class Follower:
     """Follows the faces of one stream, a frame at a time.
 
@@ -115,8 +119,8 @@ def main_track(tracks: Sequence[Sequence[FaceView]]) -> Sequence[FaceView]:
     """Return the face that a video of one person is about: large, and there for long.
 
     Raises:
-        ValueError: No face at all.
+        NoFaceError: No face at all.
     """
     if not tracks:
-        raise ValueError("no face was found; look at the video, or try the other detector")
+        raise NoFaceError("no face was found; look at the video, or try the other detector")
     return max(tracks, key=lambda views: sum(view.track.box.height_px for view in views))

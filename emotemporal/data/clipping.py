@@ -1,0 +1,152 @@
+"""One video of a data set, or a part of it, to face clips on disk."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from emotemporal.data.table import DatasetTable
+from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detector
+from emotemporal.faces.follow import (
+    FollowConfig,
+    Follower,
+    NoFaceError,
+    gather_tracks,
+    main_track,
+    to_clip,
+    without_tail,
+)
+from emotemporal.storage import digest, write_atomically, write_json
+from emotemporal.types import FaceView, Frame
+from emotemporal.video.file import VideoError, VideoFile
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """How a video data set becomes face clips."""
+
+    follow: FollowConfig = field(default_factory=FollowConfig)
+    faces: Literal["main", "all"] = "main"
+    """`main` keeps the one face that a video of one person is about; `all` keeps each."""
+    min_detected_share: float = 0.5
+    """A face that the detector confirmed in a smaller share of the video's frames is a failure."""
+    max_bad_share: float = 0.02
+    """Of the videos; more failures than this fail the whole."""
+    backend: Literal["auto", "decord", "torchcodec", "opencv"] = "auto"
+    """Who decodes."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.min_detected_share <= 1 and 0 <= self.max_bad_share <= 1):
+            raise ValueError(
+                f"min_detected_share is {self.min_detected_share}, max_bad_share "
+                f"{self.max_bad_share}; both are shares, 0 to 1"
+            )
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """One row of the table, as a worker gets it; the times are NaN for the whole video."""
+
+    path: Path
+    key: str
+    source: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class VideoDone:
+    """What came of it: a record a clip, or the reason why there is none."""
+
+    key: str
+    clips: Sequence[dict[str, Any]]
+    reason: str = ""
+
+
+def video_jobs(table: DatasetTable) -> Iterator[VideoJob]:
+    """Give a job a row, with a key that is a file name and no other row's."""
+    has_times = "start_s" in table.rows.columns
+    for row in table.rows.to_dict("records"):
+        source = str(row["path"])
+        start_s = float(row["start_s"]) if has_times else float("nan")
+        end_s = float(row["end_s"]) if has_times else float("nan")
+        name = digest(f"{source} {start_s} {end_s}".encode())[:8]
+        stem = re.sub(r"[^A-Za-z0-9-]+", "_", source.rsplit(".", 1)[0])[-60:]
+        yield VideoJob(table.root / source, f"{stem}-{name}", source, start_s, end_s)
+
+
+@functools.lru_cache(maxsize=1)
+def _detector(config: DetectorConfig) -> FaceDetector:
+    return build_detector(config)
+
+
+def clip_video(job: VideoJob, out: Path, config: PrepareConfig) -> VideoDone:
+    """Follow, cut out and write; the record in rows/ is written last and says that all is there."""
+    try:
+        with VideoFile(job.path, config.backend) as video:
+            follower = Follower(config.follow, _detector(config.follow.detector))
+            counter = _Counter()
+            tracks = gather_tracks(counter.count(_within(video, job)), follower)
+        kept = [main_track(tracks)] if config.faces == "main" else tracks
+        clips = [
+            _write_clip(views, job, out, number, counter.num_frames, config)
+            for number, views in enumerate(kept)
+        ]
+    except (VideoError, NoFaceError, FileNotFoundError) as error:
+        return VideoDone(job.key, [], str(error))
+    write_json(out / "rows" / f"{job.key}.json", clips)
+    return VideoDone(job.key, clips)
+
+
+class _Counter:
+    """Counts the frames that pass."""
+
+    num_frames = 0
+
+    def count(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self.num_frames += 1
+            yield frame
+
+
+def _within(video: VideoFile, job: VideoJob) -> Iterator[Frame]:
+    for frame in video:
+        if frame.time_s > job.end_s:  # never, where it is not a number
+            return
+        if not frame.time_s < job.start_s:
+            yield frame
+
+
+def _write_clip(
+    views: Sequence[FaceView],
+    job: VideoJob,
+    out: Path,
+    number: int,
+    num_video_frames: int,
+    config: PrepareConfig,
+) -> dict[str, Any]:
+    share = sum(view.track.is_detected for view in views) / num_video_frames
+    if config.faces == "main" and share < config.min_detected_share:
+        raise NoFaceError(
+            f"a face in {share:.0%} of the frames, at least {config.min_detected_share:.0%} are "
+            "wanted (min_detected_share)"
+        )
+    clip = to_clip(without_tail(views), job.source)
+    data = io.BytesIO()
+    np.savez_compressed(data, crops=clip.crops, times_s=clip.times_s)
+    file = f"clips/{job.key}-{number}.npz"
+    write_atomically(out / file, data.getvalue())
+    return {
+        "file": file,
+        "num_frames": len(clip.crops),
+        "duration_s": round(float(clip.times_s[-1] - clip.times_s[0]), 6),
+        "detected_share": round(share, 4),
+        "digest": digest(data.getvalue()),
+    }

@@ -1,0 +1,200 @@
+"""From videos to face clips on disk, once: every later job reads these and decodes no video."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pandas as pd
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from emotemporal.data.clipping import PrepareConfig, VideoDone, VideoJob, clip_video, video_jobs
+from emotemporal.data.prepared import FORMAT_VERSION, PreparedSet, load_prepared, read_record
+from emotemporal.data.table import DatasetTable, fingerprint, refuse_fatal
+from emotemporal.faces.detect import DetectorConfig, build_detector, find_yunet
+from emotemporal.storage import digest, file_digest, write_atomically, write_json
+
+__all__ = [
+    "PrepareConfig",
+    "PrepareError",
+    "PrepareReport",
+    "PreparedSet",
+    "load_prepared",
+    "prepare",
+]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What `prepare` did."""
+
+    folder: Path
+    num_videos: int
+    num_clips: int
+    num_resumed: int
+    """Videos that an earlier run had finished."""
+    detector: str
+    failures: Sequence[tuple[str, str]]
+    """Path and reason."""
+
+
+class PrepareError(ValueError):
+    """Too many videos failed; `prepare.json` in the folder lists them all."""
+
+
+def prepare(
+    table: DatasetTable, out: Path, config: PrepareConfig, workers: int = 1
+) -> PrepareReport:
+    """Follow the face in every video of `table`, and keep its crops in `out`.
+
+    Can be killed at any time: the same call goes on where it stopped, and ends with the same bytes
+    in the folder. What fails is listed with its reason, in the report and in `prepare.json`, and
+    tried again by the next call.
+
+    Raises:
+        ValueError: Not a table of videos, or `out` belongs to another config or data set.
+        PrepareError: More than `max_bad_share` failed.
+    """
+    if table.kind != "videos":
+        raise ValueError(f"{table.name} is made of {table.kind}; only videos are prepared")
+    refuse_fatal(table)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            return _prepare(table, out, config, workers)
+    except Timeout as error:
+        raise ValueError(f"{out}: another 'prepare' is at work in it") from error
+
+
+def _prepare(table: DatasetTable, out: Path, config: PrepareConfig, workers: int) -> PrepareReport:
+    config = _settle_detector(config)
+    record = _record(table, config)
+    _claim(out, record)
+    jobs = list(video_jobs(table))
+    left = [job for job in jobs if not _is_done(out, job.key)]
+    if len(left) < len(jobs):
+        _log.info("%s: %d of %d videos are done already", out, len(jobs) - len(left), len(jobs))
+    reasons = {done.key: done.reason for done in _run(left, out, config, workers) if done.reason}
+    failures = [(job.source, reasons[job.key]) for job in jobs if job.key in reasons]
+    rows = _rows(table, jobs, out, set(reasons))
+    text = rows.to_csv(index=False, lineterminator="\n").encode()
+    write_atomically(out / "clips.csv", text)
+    is_bad = len(failures) > config.max_bad_share * len(jobs) or len(rows) == 0
+    told = [{"path": path, "reason": reason} for path, reason in failures]
+    ending = {"is_complete": not is_bad, "clips_digest": digest(text), "failures": told}
+    write_json(out / "prepare.json", record | ending)
+    if is_bad:
+        raise PrepareError(_tell(failures, len(jobs), config.max_bad_share, out))
+    return PrepareReport(
+        out, len(jobs), len(rows), len(jobs) - len(left), config.follow.detector.name, failures
+    )
+
+
+def _tell(failures: Sequence[tuple[str, str]], num_videos: int, share: float, out: Path) -> str:
+    some = "\n  ".join(f"{path}: {reason}" for path, reason in failures[:5])
+    return (
+        f"{len(failures)} of {num_videos} videos failed, at most {share:.1%} may "
+        f"(max_bad_share). All are listed in {out / 'prepare.json'}; the first:\n  {some}"
+    )
+
+
+def _settle_detector(config: PrepareConfig) -> PrepareConfig:
+    """Replace `auto` by the detector that this machine has, so that a resumed run keeps to it."""
+    detector = build_detector(config.follow.detector)
+    settled: DetectorConfig = replace(
+        config.follow.detector, name="yunet" if detector.name == "yunet" else "haar"
+    )
+    return replace(config, follow=replace(config.follow, detector=settled))
+
+
+def _record(table: DatasetTable, config: PrepareConfig) -> dict[str, Any]:
+    follow: dict[str, Any] = json.loads(json.dumps(asdict(config.follow)))
+    file = find_yunet(config.follow.detector)
+    is_yunet = config.follow.detector.name == "yunet" and file is not None
+    # Where the file lies does not matter, what is in it does.
+    follow["detector"]["yunet_file"] = file_digest(file) if is_yunet and file else None
+    settings = {
+        "follow": follow,
+        "faces": config.faces,
+        "min_detected_share": config.min_detected_share,
+        "backend": config.backend,
+    }
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": table.name,
+        "data_fingerprint": fingerprint(table),
+        "detector": config.follow.detector.name,
+        "config_checksum": digest(json.dumps(settings, sort_keys=True).encode()),
+        **settings,
+        "is_complete": False,
+    }
+
+
+def _claim(out: Path, record: dict[str, Any]) -> None:
+    """Make `out` this config's, or refuse where it is another's."""
+    earlier = read_record(out)
+    if earlier is None:
+        write_json(out / "prepare.json", record)
+        return
+    skip = {"is_complete", "clips_digest", "failures", "config_checksum"}
+    differ = [key for key in record if key not in skip and earlier.get(key) != record[key]]
+    if differ:
+        told = "; ".join(f"{key} was {earlier.get(key)}, is {record[key]}" for key in differ)
+        raise ValueError(
+            f"{out} was prepared otherwise: {told}. Choose another folder, or delete this one."
+        )
+
+
+def _run(
+    jobs: Sequence[VideoJob], out: Path, config: PrepareConfig, workers: int
+) -> Iterator[VideoDone]:
+    bar = tqdm(total=len(jobs), desc="prepare", unit="video", disable=None)
+    with bar:
+        if workers <= 1 or len(jobs) < 2:
+            for job in jobs:
+                yield clip_video(job, out, config)
+                bar.update()
+            return
+        # Spawned, not forked: decoders and OpenCV's threads do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
+            futures = [pool.submit(clip_video, job, out, config) for job in jobs]
+            for future in as_completed(futures):
+                yield future.result()
+                bar.update()
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)  # the workers are the parallelism
+
+
+def _is_done(out: Path, key: str) -> bool:
+    path = out / "rows" / f"{key}.json"
+    return path.is_file() and all(
+        (out / clip["file"]).is_file() for clip in json.loads(path.read_text(encoding="utf-8"))
+    )
+
+
+def _rows(
+    table: DatasetTable, jobs: Sequence[VideoJob], out: Path, failed: set[str]
+) -> pd.DataFrame:
+    records = []
+    for job, row in zip(jobs, table.rows.to_dict("records"), strict=True):
+        if job.key in failed:
+            continue
+        known = {key: row[key] or "" for key in ("emotion", "subject", "take", "split")}
+        known |= {"source": job.source, "start_s": job.start_s, "end_s": job.end_s}
+        known["source_row"] = int(row["source_row"])
+        clips = json.loads((out / "rows" / f"{job.key}.json").read_text(encoding="utf-8"))
+        records += [known | clip for clip in clips]
+    return pd.DataFrame.from_records(records)
