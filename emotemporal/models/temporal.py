@@ -85,3 +85,13 @@ def split_states(state: TemporalState) -> list[TemporalState]:
         TemporalState(rearrange(hidden, "layers d -> layers 1 d"))
         for hidden in state.hidden.unbind(dim=1)
     ]
+
+
+def blank_state(config: ModelConfig) -> TemporalState:
+    """Return the memory of one stream that has seen nothing; the same as passing None.
+
+    So that a stream that starts can advance in one batch with others that run.
+    """
+    if config.head == "frame":
+        return TemporalState(torch.zeros(0, 1, 0))
+    return TemporalState(torch.zeros(config.num_layers, 1, config.hidden_dim))

@@ -1,0 +1,69 @@
+"""What runs a network for the rest of the house. No torch here: a live program starts fast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NewType, Protocol
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from emotemporal.labels import LabelSpace
+from emotemporal.models.meta import CheckpointError, CheckpointMeta, read_meta
+
+EngineState = NewType("EngineState", object)
+"""What the head remembers of one stream. Only the engine that made it can read it."""
+
+CAUSAL_HEADS = ("frame", "gru")
+"""Heads whose answer at a frame needs no later frame, so that live can equal offline."""
+
+
+class Engine(Protocol):
+    """Runs encoder and head; torch, ONNX Runtime or OpenVINO behind it. Keeps no stream's state."""
+
+    @property
+    def labels(self) -> LabelSpace:
+        """The order of the logits."""
+
+    def step(
+        self, crops: UInt8[np.ndarray, "b n n 3"], states: Sequence[EngineState | None]
+    ) -> tuple[Float[np.ndarray, "b k"], list[EngineState]]:
+        """Advance `b` streams by one frame each; a state of None starts a stream."""
+
+    def run(self, crops: UInt8[np.ndarray, "t n n 3"]) -> Float[np.ndarray, "t k"]:
+        """Judge one whole stream, from its start: what `t` steps would give."""
+
+
+def require_causal(meta: CheckpointMeta) -> None:
+    """Refuse a head that cannot judge a stream while it runs.
+
+    Raises:
+        CheckpointError: The head looks ahead, or is of a kind unknown here.
+    """
+    if meta.model.head not in CAUSAL_HEADS:
+        raise CheckpointError(
+            f"head {meta.model.head!r} cannot run on a stream: an answer may only need the frames "
+            f"so far, and that is known of {' and '.join(CAUSAL_HEADS)} alone. A bidirectional "
+            "head needs the end of the video first; train a 'gru' instead"
+        )
+
+
+def load_engine(path: Path | str, device: str = "cpu") -> tuple[Engine, CheckpointMeta]:
+    """Open a checkpoint for inference: the network, and what it says of itself.
+
+    Args:
+        path: A checkpoint that `pretrain` or `finetune` wrote.
+        device: Where the network runs, in torch's words: `cpu`, `cuda`, `cuda:1`, `mps`.
+
+    Raises:
+        FileNotFoundError: No such file.
+        CheckpointError: Not one of ours, of a later format, or with a head that looks ahead.
+        ValueError: There is no such device.
+    """
+    require_causal(read_meta(Path(path)))
+    from emotemporal.inference.torch_engine import TorchEngine
+    from emotemporal.models.checkpoint import load_checkpoint
+
+    net, meta = load_checkpoint(Path(path))
+    return TorchEngine(net, meta.labels, device), meta

@@ -1,0 +1,75 @@
+"""What several rooms' tests need: a checkpoint small enough to run anywhere, and a clip."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotemporal.types import FaceClip
+
+CHECKPOINT_PRIOR = (0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1)
+
+
+@pytest.fixture(scope="session")
+def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write a checkpoint with drawn weights: ResNet-18 at 32 px, seven emotions."""
+    import torch
+
+    from emotemporal.faces.crop import CropConfig
+    from emotemporal.labels import SAVEE_7
+    from emotemporal.models.checkpoint import save_checkpoint
+    from emotemporal.models.emotion_net import EmotionNet
+    from emotemporal.models.meta import CheckpointMeta, ModelConfig, Origin
+    from emotemporal.preprocess import PreprocessConfig
+
+    def make(head: str = "gru", clip_rate_hz: float = 10.0, crop_px: int = 48) -> Path:
+        config = ModelConfig(head=head, hidden_dim=16)  # type: ignore[arg-type]
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            net = EmotionNet(config, len(SAVEE_7))
+            # Drawn classifiers answer all alike; a test needs answers that follow the picture.
+            net.head.classifier.weight.data.mul_(8)
+        meta = CheckpointMeta(
+            labels=SAVEE_7,
+            preprocess=PreprocessConfig(size_px=32),
+            crop=CropConfig(size_px=crop_px),
+            clip_rate_hz=clip_rate_hz,
+            model=config,
+            training_prior=CHECKPOINT_PRIOR,
+            temperature=1.5,
+            origin=Origin("0", "unknown", "none", seed=0),
+        )
+        path = tmp_path_factory.mktemp("checkpoint") / f"{head}.safetensors"
+        save_checkpoint(path, net, meta)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(make_checkpoint: Callable[..., Path]) -> Path:
+    """A GRU checkpoint with drawn weights."""
+    return make_checkpoint()
+
+
+@pytest.fixture
+def tiny_clip() -> FaceClip:
+    """Two seconds of changing colours, at the size the tiny checkpoint's crops have."""
+    generator = np.random.default_rng(0)
+    colours = generator.integers(0, 256, (50, 1, 1, 3))
+    noise = generator.integers(-20, 21, (50, 48, 48, 3))
+    crops = np.clip(colours + noise, 0, 255).astype(np.uint8)
+    return FaceClip(crops, np.arange(50) / 25, (), "nobody", "tiny")
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real clips; tests that need it skip where it is not named."""
+    folder = os.environ.get("EMOTEMPORAL_TEST_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("EMOTEMPORAL_TEST_DATA names no folder of real clips")
+    return Path(folder)
