@@ -33,6 +33,25 @@ def to_ns(time_s: float) -> int:
     return round(time_s * NS_PER_S)
 
 
+def to_growing_ns(times_s: Sequence[float] | Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Round frames' times to the nanosecond.
+
+    Raises:
+        ValueError: Times that do not grow.
+    """
+    # Single precision would be multiplied as such, and the clock start before the first frame.
+    seconds = np.asarray(times_s, dtype=np.float64).tolist()
+    times_ns = np.array([to_ns(t) for t in seconds], dtype=np.int64)
+    is_late = np.flatnonzero(np.diff(times_ns) <= 0)
+    if len(is_late):
+        i = int(is_late[0])
+        raise ValueError(
+            f"times must grow from frame to frame; frame {i + 1} is at {times_s[i + 1]} s, "
+            f"frame {i} at {times_s[i]} s"
+        )
+    return times_ns
+
+
 @dataclass(frozen=True)
 class ClipRate:
     """How many frames per second the model sees.
@@ -116,18 +135,29 @@ def hold_indices(
     Raises:
         ValueError: Times that do not grow.
     """
-    times_ns = np.array([to_ns(t) for t in times_s], dtype=np.int64)
-    if np.any(np.diff(times_ns) <= 0):
-        raise ValueError("times must grow from frame to frame")
+    times_ns = to_growing_ns(times_s)
     if len(times_ns) == 0:
         return np.zeros(0, dtype=np.int64)
-    ticks_ns = tick_times_ns(float(times_s[0]), float(times_s[-1]), rate)
-    return np.searchsorted(times_ns, ticks_ns, side="right").astype(np.int64) - 1
+    return hold_at(times_ns, ticks_between_ns(int(times_ns[0]), int(times_ns[-1]), rate))
+
+
+def hold_at(
+    times_ns: Int[np.ndarray, " n"], instants_ns: Int[np.ndarray, " t"]
+) -> Int[np.ndarray, " t"]:
+    """Return which frame is held at each instant: the latest one not after it.
+
+    None of the instants may be before the first frame.
+    """
+    return np.searchsorted(times_ns, instants_ns, side="right").astype(np.int64) - 1
 
 
 def tick_times_ns(start_s: float, end_s: float, rate: ClipRate) -> Int[np.ndarray, " t"]:
     """Return the clock's ticks from `start_s` to `end_s`, both included, in nanoseconds."""
-    start_ns, end_ns = to_ns(start_s), to_ns(end_s)
+    return ticks_between_ns(to_ns(start_s), to_ns(end_s), rate)
+
+
+def ticks_between_ns(start_ns: int, end_ns: int, rate: ClipRate) -> Int[np.ndarray, " t"]:
+    """Return the ticks of a clock that starts at `start_ns`, up to and including `end_ns`."""
     count = int((end_ns - start_ns) * rate.hz / NS_PER_S) + 2
     ticks = start_ns + np.array([rate.tick_ns(i) for i in range(count)], dtype=np.int64)
     return ticks[ticks <= end_ns]
