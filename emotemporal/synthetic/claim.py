@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 DRAWING_VERSION = 1
 """Goes up whenever the same config draws other pictures, so that no set is half old, half new."""
 
 
-class Config(Protocol):
-    """Any dataclass."""
-
-    __dataclass_fields__: Any
-
-
-def claim(record: Path, config: Config, holds_others: bool) -> bool:
+def claim(record: Path, config: DataclassInstance, holds_others: bool) -> bool:
     """Say whether something is still to be drawn, and note that it is being drawn.
 
     Args:
@@ -40,7 +36,8 @@ def claim(record: Path, config: Config, holds_others: bool) -> bool:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found != wanted:
             raise FileExistsError(
-                f"{record.parent} holds a synthetic set of another config ({_differences(found, wanted)}). "
+                f"{record.parent} holds a synthetic set of another config "
+                f"({_differences(found, wanted)}). "
                 "Delete it, or draw into another folder."
             )
         return path != record
@@ -54,7 +51,7 @@ def claim(record: Path, config: Config, holds_others: bool) -> bool:
     return True
 
 
-def finish(record: Path, config: Config) -> None:
+def finish(record: Path, config: DataclassInstance) -> None:
     """Note that all is drawn."""
     write_text(record, _dump(_describe(config)))
     _unfinished(record).unlink()
@@ -69,14 +66,14 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _unfinished(record: Path) -> Path:
     return record.with_name(f"{record.stem}.unfinished{record.suffix}")
 
 
-def _describe(config: Config) -> dict[str, Any]:
+def _describe(config: DataclassInstance) -> dict[str, Any]:
     plain = json.loads(json.dumps(asdict(config)))
     return {"kind": type(config).__name__, "drawing_version": DRAWING_VERSION, "config": plain}
 

@@ -1,6 +1,6 @@
 """Which facial action units show which emotion, and how strongly.
 
-Source: P. Ekman, W. V. Friesen, J. C. Hager, *Facial Action Coding System*, 2002 (the action units);
+Source: P. Ekman, W. V. Friesen, J. C. Hager, *Facial Action Coding System*, 2002 (the units);
 W. V. Friesen, P. Ekman, *EMFACS-7*, 1983 (which of them signal an emotion); S. Du, Y. Tao,
 A. M. Martinez, "Compound facial expressions of emotion", PNAS 111(15), 2014, table 1 (how many of
 the people asked to show an emotion used which unit).

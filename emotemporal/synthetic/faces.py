@@ -12,8 +12,10 @@ from emotemporal.synthetic.features import (
     paint_mouth,
     paint_nose,
 )
-from emotemporal.synthetic.geometry import Curve, Points, Pose, face_curves, project
+from emotemporal.synthetic.folds import paint_wrinkles
+from emotemporal.synthetic.geometry import face_curves
 from emotemporal.synthetic.hair import paint_behind, paint_hair
+from emotemporal.synthetic.head import Curve, Points, Pose, project
 from emotemporal.synthetic.identity import Identity, scale_colour
 from emotemporal.synthetic.paint import Picture, stroke
 from emotemporal.synthetic.skin import Light, paint_skin
@@ -54,6 +56,7 @@ def draw_face(
         scale_colour(identity.skin, 0.68),
         0.022 * pose.unit_px,
     )
+    paint_wrinkles(picture, lines, identity, actions, pose)
     paint_nose(picture, lines, identity, pose)
     paint_mouth(picture, lines, identity, pose)
     paint_eyes(picture, lines, identity, pose, gaze)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from emotemporal.synthetic.geometry import Points, Pose
+from emotemporal.synthetic.head import Points, Pose
 from emotemporal.synthetic.identity import Colour, Identity, mix_colours, scale_colour
 from emotemporal.synthetic.paint import Picture, dot, fill, oval, ribbon, stroke, taper, window
 
@@ -66,7 +66,7 @@ def _paint_eyeball(
     dot(ball, pupil, 0.096 * size, identity.iris)
     oval(
         ball,
-        pupil + [[0, 0.03 * size]],
+        pupil + np.array([[0, 0.03 * size]]),
         (0.07 * size, 0.05 * size),
         0,
         scale_colour(identity.iris, 1.35),
@@ -77,7 +77,7 @@ def _paint_eyeball(
     veil = ball.copy()
     fill(veil, ribbon(lid, np.full(len(lid), 0.1 * unit)), (150, 136, 134))
     cv2.addWeighted(ball, 0.55, veil, 0.45, 0, dst=ball)
-    dot(ball, pupil + [[-0.035 * size, -0.04 * size]], 0.026 * size, (255, 255, 255))
+    dot(ball, pupil + np.array([[-0.035 * size, -0.04 * size]]), 0.026 * size, (255, 255, 255))
     mask = np.zeros(target.shape[:2], dtype=np.uint8)
     fill(mask, almond - origin, 255)
     cv2.copyTo(ball, mask, target)
@@ -89,7 +89,7 @@ def paint_brows(
     """Paint both brows, in place."""
     t = np.linspace(0, 1, 11)
     widths = (
-        0.105 * np.clip(1.02 - t, 0, 1) ** 0.6 * (0.75 + 0.5 * np.minimum(t * 4, 1) * 0.5)
+        0.105 * np.clip(1.02 - t, 0, 1) ** 0.6 * np.minimum(0.45 + 2.6 * t, 1)
     ) * identity.brow_weight
     hair = identity.hair if sum(identity.hair) < 330 else scale_colour(identity.hair, 0.72)
     colour = mix_colours(hair, identity.skin, 0.08)
@@ -183,7 +183,7 @@ def paint_glasses(
     for name, side in (("left", -1), ("right", 1)):
         stroke(picture, centres[name] + ring, frame, 0.04 * unit, closed=True)
         hinge = centres[name] + ring[14 if side < 0 else 0]
-        ear = lines[f"ear_{name}"].mean(axis=0) + [-side * 0.06 * unit, -0.12 * unit]
+        ear = lines[f"ear_{name}"].mean(axis=0) + np.array([-side * 0.06, -0.12]) * unit
         stroke(picture, np.stack([hinge, ear]), frame, 0.04 * unit)
     bridge = np.stack(
         [centres["left"] + ring[0], lines["nose_root"][0], centres["right"] + ring[14]]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from emotemporal.synthetic.geometry import Curve, Points, Pose, project
+from emotemporal.synthetic.head import Curve, Points, Pose, project
 from emotemporal.synthetic.identity import Identity, scale_colour
 from emotemporal.synthetic.paint import Picture, dot, fill, stroke, taper
 
@@ -20,7 +20,12 @@ def paint_behind(
     if identity.hair_style in ("long", "curly"):
         dark = scale_colour(identity.hair, 0.72)
         fill(picture, _on_head(_mane(identity), pose, None), dark)
+    if identity.hair_style != "bald":
+        # The hairline turns with the face, the skull's edge does not: no wall between the two.
+        fill(picture, _on_head(_cap(identity)[0], pose, None), scale_colour(identity.hair, 0.9))
     _paint_body(picture, lines, identity, pose)
+    if identity.hair_style == "long":
+        return
     for name in ("left", "right"):
         fill(picture, lines[f"ear_{name}"], scale_colour(identity.skin, 0.88))
         fill(picture, lines[f"ear_hollow_{name}"], scale_colour(identity.skin, 0.74))
@@ -42,24 +47,28 @@ def _paint_body(
     chin = lines["outline"][33]
     lean = np.array([0.35 * (chin[0] - pose.x_px), 0.0])
     base = np.array([pose.x_px, pose.y_px])
-    right = np.array([[0.5, 0.7], [0.5, 1.45], [0.62, 1.62], [0.62, 2.2]])
-    neck = np.concatenate([right, right[::-1] * [-1, 1]]) * unit + base
+    side = np.array([[0.5, 0.7], [0.5, 1.4], [0.6, 1.75], [0.6, 2.4]])
+    neck = _mirrored(side) * unit + base
     neck[[0, 1, 6, 7]] += lean
-    shoulder = np.array([[0.5, 1.5], [0.78, 1.66], [1.5, 1.88], [1.95, 2.2], [2.15, 4.0]])
-    body = np.concatenate([shoulder, shoulder[::-1] * [-1, 1]]) * unit + base
-    fill(picture, body, identity.clothes)
-    fill(picture, neck, scale_colour(identity.skin, 0.84))
+    fill(picture, neck, scale_colour(identity.skin, 0.86))
     jaw = lines["outline"][22:45]
-    shadow = np.concatenate([jaw, jaw[::-1] * 0.25 + (jaw[::-1] + [0, 0.26 * unit]) * 0.75])
-    inside = np.clip(
-        shadow, [base[0] - 0.5 * unit + lean[0], -1e4], [base[0] + 0.5 * unit + lean[0], 1e4]
-    )
-    fill(picture, inside, scale_colour(identity.skin, 0.66))
-    collar = np.array([[0.52, 1.5], [0.4, 1.75], [0.0, 1.98]])
-    neckline = np.concatenate([collar, collar[-2::-1] * [-1, 1]]) * unit + base
-    under = np.array([[-0.62, 2.3], [0.62, 2.3]])[::1] * unit + base
-    fill(picture, np.concatenate([neckline, under]), identity.clothes)
-    stroke(picture, neckline, scale_colour(identity.clothes, 0.78), 0.06 * unit)
+    deep = jaw * [1, 0.25] + (jaw + np.array([0, 0.26 * unit])) * [0, 0.75]
+    shadow = np.concatenate([jaw, deep[::-1]])
+    half = np.array([0.5 * unit, 1e4])
+    fill(picture, np.clip(shadow, base + lean - half, base + lean + half), _in_shadow(identity))
+    slope = np.array([[0.0, 2.02], [0.34, 1.72], [0.52, 1.4], [0.86, 1.62], [1.5, 1.84]])
+    shoulder = np.concatenate([slope, [[1.92, 2.14], [2.12, 2.7], [2.2, 4.5]]])
+    fill(picture, _mirrored(shoulder) * unit + base, identity.clothes)
+    neckline = np.concatenate([slope[2::-1], slope[1:3] * [-1, 1]]) * unit + base
+    stroke(picture, neckline, scale_colour(identity.clothes, 0.76), 0.07 * unit)
+
+
+def _in_shadow(identity: Identity) -> tuple[int, int, int]:
+    return scale_colour(identity.skin, 0.68)
+
+
+def _mirrored(right: Points) -> Points:
+    return np.concatenate([right, right[::-1] * [-1, 1]])
 
 
 def paint_hair(picture: Picture, identity: Identity, pose: Pose) -> None:
@@ -90,13 +99,14 @@ def _cap(identity: Identity) -> tuple[Points, Points]:
     )
     wide = identity.width * (1.0 + thick * 0.55)
     top = np.stack([wide * np.cos(_ARC), -0.42 + (1.02 + thick) * np.sin(_ARC)], axis=1)
-    ends = {"long": 1.0, "fringe": 0.1, "curly": -0.05}.get(style, -0.12)
-    outer = np.concatenate([[[-wide * 1.01, ends]], top, [[wide * 1.01, ends]]])
+    ends = {"long": 1.3, "fringe": 0.1, "curly": -0.05}.get(style, -0.12)
+    low = 1.1 if style == "long" else 1.01
+    outer = np.concatenate([[[-wide * low, ends]], top, [[wide * low, ends]]])
     x = np.linspace(0.9, -0.9, 31) * identity.width
     y = _hairline(identity, x)
     temple = np.array([[0.93 * identity.width, ends], [0.955 * identity.width, -0.3]])
     if style == "long":
-        temple[0, 0] = 0.84 * identity.width
+        temple = np.array([[0.98, ends], [0.86, 0.7], [0.93, -0.3]]) * [identity.width, 1]
     inner = np.concatenate([temple, np.stack([x, y], axis=1), temple[::-1] * [-1, 1]])
     return outer, inner
 
@@ -129,10 +139,10 @@ def _paint_sheen(picture: Picture, identity: Identity, pose: Pose) -> None:
     unit = pose.unit_px
     t = np.linspace(0, 1, 9)
     light, dark = scale_colour(identity.hair, 1.22), scale_colour(identity.hair, 0.8)
-    for i, start in enumerate(np.linspace(-0.75, 0.75, 7)):
+    for i, start in enumerate(np.linspace(-0.66, 0.66, 7)):
         x = start * (0.72 + 0.28 * t) + identity.hair_part * 0.12 * (1 - t)
-        y = -1.4 + 0.07 * abs(start) + (0.26 + 0.14 * abs(start)) * t
-        strand = _on_head(np.stack([x, y], axis=1), pose, 0.04)
+        y = -1.36 + 0.2 * start**2 + (0.24 + 0.12 * abs(start)) * t
+        strand = _on_head(np.stack([x, y], axis=1), pose, None)
         widths = np.sin(np.pi * t) * (0.06 if i % 2 else 0.035) * unit
         taper(picture, strand, light if i % 2 else dark, widths + 0.5)
 

@@ -29,6 +29,8 @@ _HAIRS: tuple[Colour, ...] = (
     (150, 70, 40),
     (150, 146, 146),
 )
+_FIRST_DARK = 4  # from this skin on, hair and eyes are dark, as they mostly are
+_DARK_HAIRS = (*_HAIRS[:3], _HAIRS[0], _HAIRS[6])
 _EYES: tuple[Colour, ...] = (
     (84, 54, 34),
     (104, 74, 40),
@@ -82,14 +84,15 @@ class Identity:
 def sample_identity(generator: np.random.Generator) -> Identity:
     """Invent a person."""
     uniform = generator.uniform
-    style = str(generator.choice(_STYLES, p=_STYLE_SHARES))
+    style = _STYLES[int(generator.choice(len(_STYLES), p=_STYLE_SHARES))]
+    skin = int(generator.integers(len(_SKINS)))
     is_bearded = style not in ("long", "bun") and uniform() < 0.35
     return Identity(
-        skin=_shade(_pick(_SKINS, generator), generator, 8),
-        hair=_shade(_pick(_HAIRS, generator), generator, 10),
-        iris=_shade(_pick(_EYES, generator), generator, 8),
+        skin=_shade(_SKINS[skin], generator, 6),
+        hair=_shade(_pick(_HAIRS if skin < _FIRST_DARK else _DARK_HAIRS, generator), generator, 6),
+        iris=_shade(_pick(_EYES if skin < _FIRST_DARK else _EYES[:2], generator), generator, 8),
         clothes=_shade(_pick(_CLOTHES, generator), generator, 16),
-        hair_style=style,  # type: ignore[arg-type]  # numpy gives its own kind of string
+        hair_style=style,
         hair_part=float(uniform(-0.6, 0.6)),
         width=float(uniform(0.93, 1.06)),
         jaw=float(uniform(0.9, 1.08)),
@@ -103,8 +106,10 @@ def sample_identity(generator: np.random.Generator) -> Identity:
         nose_length=float(uniform(0.92, 1.08)),
         mouth_width=float(uniform(0.33, 0.41)),
         lip=float(uniform(0.8, 1.3)),
-        stubble=float(uniform(0.25, 0.8)) if is_bearded else 0.0,
-        glasses=_pick(("none", "none", "none", "round", "square"), generator),  # type: ignore[arg-type]
+        stubble=float(uniform(0.2, 0.6)) if is_bearded else 0.0,
+        glasses=_pick(
+            ("none", "none", "none", "none", "none", "none", "round", "square"), generator
+        ),
     )
 
 

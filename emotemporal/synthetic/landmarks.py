@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from emotemporal.synthetic.geometry import Points
+from emotemporal.synthetic.head import Points
 
 
 def landmarks_68(lines: Mapping[str, Points]) -> Float[np.ndarray, "68 2"]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from emotemporal.synthetic.geometry import Points
+from emotemporal.synthetic.head import Points
 from emotemporal.synthetic.identity import Colour
 
 Picture = UInt8[np.ndarray, "h w 3"]
@@ -45,9 +45,10 @@ def taper(
 
 def ribbon(points: Points, widths_px: Float[np.ndarray, " n"]) -> Points:
     """Return the outline of a line with a width at each of its points."""
-    along = np.gradient(points, axis=0)
+    ends = np.concatenate([points[:1], points, points[-1:]])
+    along = ends[2:] - ends[:-2]
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-9
+    across /= np.hypot(along[:, 0], along[:, 1])[:, None] + 1e-9
     half = across * (widths_px / 2)[:, None]
     return np.concatenate([points + half, (points - half)[::-1]])
 

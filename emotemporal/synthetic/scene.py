@@ -15,7 +15,7 @@ from emotemporal.labels import SAVEE_7, Emotion
 from emotemporal.synthetic.claim import claim, finish, write_text
 from emotemporal.synthetic.expressions import Actions, sample_expression
 from emotemporal.synthetic.faces import draw_face, face_box
-from emotemporal.synthetic.geometry import Pose
+from emotemporal.synthetic.head import Pose
 from emotemporal.synthetic.identity import Identity, sample_identity
 from emotemporal.synthetic.paint import Picture
 from emotemporal.synthetic.scenery import SUPERSAMPLING, Scenery, develop, sample_scenery

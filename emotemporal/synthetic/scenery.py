@@ -38,9 +38,9 @@ def sample_scenery(
     """Invent a room, a light and a camera, for pictures of `size_hw` pixels."""
     uniform = generator.uniform
     light = Light(float(uniform(-0.7, 0.7)), float(uniform(-0.7, -0.15)), float(uniform(0.1, 1.0)))
-    exposure = uniform(0.78, 1.12)
-    warmth = uniform(-0.06, 0.06)
-    gamma = uniform(0.88, 1.15)
+    exposure = uniform(0.9, 1.12)
+    warmth = uniform(-0.045, 0.045)
+    gamma = uniform(0.82, 1.08)
     levels = np.linspace(0, 1, 256)[:, None] ** gamma * 255
     tone = levels * exposure * np.array([1 + warmth, 1.0, 1 - warmth])
     return Scenery(
@@ -55,7 +55,7 @@ def sample_scenery(
 def develop(canvas: Picture, scenery: Scenery, generator: np.random.Generator) -> Picture:
     """Return the picture that the camera takes of what has been drawn."""
     height, width = canvas.shape[0] // SUPERSAMPLING, canvas.shape[1] // SUPERSAMPLING
-    picture = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    picture: np.ndarray = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
     if scenery.blur_px > 0.2:
         picture = cv2.GaussianBlur(picture, (0, 0), scenery.blur_px)
     picture = cv2.LUT(picture, scenery.tone)
@@ -80,7 +80,7 @@ def _grain() -> Picture:
 def _paint_room(size_hw: tuple[int, int], generator: np.random.Generator) -> Picture:
     height, width = (SUPERSAMPLING * side // _COARSE + 1 for side in size_hw)
     uniform = generator.uniform
-    hue, saturation, value = uniform(0, 180), uniform(15, 90), uniform(95, 220)
+    hue, saturation, value = uniform(0, 180), uniform(10, 60), uniform(120, 225)
     wall = _from_hsv(hue, saturation, value)
     floor = _from_hsv(hue + uniform(-15, 15), saturation * 1.1, value * uniform(0.6, 0.9))
     share = np.linspace(0, 1, height)[:, None, None] ** uniform(0.6, 1.6)
@@ -88,7 +88,7 @@ def _paint_room(size_hw: tuple[int, int], generator: np.random.Generator) -> Pic
         np.broadcast_to(wall + (floor - wall) * share, (height, width, 3)).astype(np.uint8).copy()
     )
     for _ in range(int(generator.integers(2, 7))):
-        colour = _from_hsv(hue + uniform(-40, 40), uniform(20, 120), value * uniform(0.6, 1.2))
+        colour = _from_hsv(hue + uniform(-40, 40), uniform(10, 90), value * uniform(0.7, 1.15))
         x, y = int(uniform(0, width)), int(uniform(0, height))
         scalar = tuple(float(channel) for channel in colour)
         if uniform() < 0.6:
@@ -96,8 +96,8 @@ def _paint_room(size_hw: tuple[int, int], generator: np.random.Generator) -> Pic
             cv2.rectangle(room, (x, y), (x + wide, y + tall), scalar, -1)
         else:
             cv2.circle(room, (x, y), int(height * uniform(0.05, 0.22)), scalar, -1, cv2.LINE_AA)
-    room = cv2.GaussianBlur(room, (0, 0), float(uniform(0.8, 2.2)))
-    enlarged = cv2.resize(room, None, fx=_COARSE, fy=_COARSE, interpolation=cv2.INTER_LINEAR)
+    soft = cv2.GaussianBlur(room, (0, 0), float(uniform(0.8, 2.2)))
+    enlarged = cv2.resize(soft, None, fx=_COARSE, fy=_COARSE, interpolation=cv2.INTER_LINEAR)
     canvas = enlarged[: size_hw[0] * SUPERSAMPLING, : size_hw[1] * SUPERSAMPLING]
     return np.ascontiguousarray(canvas, dtype=np.uint8)
 

@@ -1,4 +1,4 @@
-"""Skin: its form in the light, and the folds that action units press into it."""
+"""Skin: its form in the light and its colour."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from emotemporal.synthetic.expressions import Actions
-from emotemporal.synthetic.geometry import NOSE_Y, Curve, Points, Pose, project, surface
+from emotemporal.synthetic.folds import soft_folds
+from emotemporal.synthetic.head import Curve, Points, Pose, project, surface
 from emotemporal.synthetic.identity import Identity
-from emotemporal.synthetic.paint import Mask, Picture, dot, fill, oval, taper, window
+from emotemporal.synthetic.lower_face import NOSE_Y
+from emotemporal.synthetic.paint import Mask, Picture, fill, oval, window
 
 _UNLIT = 200  # the grey that leaves a colour as it is; 255 brightens by a quarter
 _SHRINK = 4  # shadows are soft: drawn at a quarter of the size, they cost a sixteenth
@@ -49,7 +51,7 @@ def paint_skin(
     size_hw = (target.shape[0] // _SHRINK + 1, target.shape[1] // _SHRINK + 1)
     small_lines = {name: (points - origin) / _SHRINK for name, points in lines.items()}
     form = _warp_relief(identity, light, pose, origin, size_hw)
-    folds = _draw_folds(size_hw, small_lines, actions, pose.unit_px / _SHRINK)
+    folds = soft_folds(size_hw, small_lines, actions, pose.unit_px / _SHRINK)
     shade = cv2.multiply(form, folds, scale=1 / 255)
     small = np.dstack([cv2.LUT(shade, ramp) for ramp in _ramps(identity)])
     _tint(small, small_lines, identity, pose.unit_px / _SHRINK)
@@ -118,90 +120,6 @@ def _warp_relief(
         ),
         dtype=np.uint8,
     )
-
-
-def _draw_folds(
-    size_hw: tuple[int, int], lines: Mapping[str, Points], actions: Actions, unit_px: float
-) -> Mask:
-    """Draw what muscles press into the skin, as one soft darkening (255: none)."""
-    folds = np.full(size_hw, 255, dtype=np.uint8)
-    au = dict.fromkeys(("AU1", "AU2", "AU4", "AU6", "AU9", "AU10", "AU15", "AU17"), 0.0) | dict(
-        actions
-    )
-
-    def crease(name: str, strength: float, width: float) -> None:
-        if strength > 0.02:
-            taper(
-                folds,
-                lines[name],
-                round(255 * (1 - min(strength, 0.75))),
-                _bulge(lines[name]) * width * unit_px,
-            )
-
-    for name in ("left", "right"):
-        side = "L" if name == "left" else "R"
-        pull, dimple = au.get(f"AU12{side}", 0.0), au.get(f"AU14{side}", 0.0)
-        crease(
-            f"fold_{name}",
-            0.1 + 0.38 * max(pull, au["AU9"], 0.8 * au["AU10"]) + 0.12 * dimple,
-            0.06,
-        )
-        crease(f"bag_{name}", 0.12 + 0.3 * au["AU6"] + 0.12 * au["AU9"], 0.05)
-        crease(f"dimple_{name}", 0.6 * dimple + 0.22 * pull + 0.18 * au["AU15"], 0.07)
-        crease(f"furrow_{name}", 0.62 * max(au["AU4"], 0.7 * au["AU9"]), 0.045)
-        _rays(folds, lines, name, 0.42 * au["AU6"], unit_px)
-        _wrinkles(folds, lines[f"wrinkle_{name}"], 0.62 * au["AU9"], unit_px)
-    raised = max(au["AU1"], au["AU2"]) * 0.34
-    for i in range(3):
-        crease(f"forehead_{i}", raised * (1 if au["AU2"] > 0.3 else 0.7), 0.042)
-    crease("chin_crease", 0.14 + 0.4 * au["AU17"], 0.08)
-    _pucker(folds, lines["chin_ball"], 0.45 * au["AU17"], unit_px)
-    oval(
-        folds,
-        lines["nose_under"].mean(axis=0, keepdims=True),
-        (0.15 * unit_px, 0.045 * unit_px),
-        0,
-        165,
-    )
-    return np.asarray(cv2.GaussianBlur(folds, (0, 0), max(0.4, 0.022 * unit_px)), dtype=np.uint8)
-
-
-def _bulge(points: Points) -> Float[np.ndarray, " n"]:
-    return np.sin(np.pi * np.linspace(0.08, 0.92, len(points)))
-
-
-def _rays(
-    folds: Mask, lines: Mapping[str, Points], name: str, strength: float, unit_px: float
-) -> None:
-    if strength <= 0.02:
-        return
-    for foot, tip in zip(lines[f"feet_{name}"], lines[f"feet_tips_{name}"], strict=True):
-        widths = np.array([0.045, 0.01]) * unit_px
-        taper(folds, np.stack([foot, tip]), round(255 * (1 - strength)), widths)
-
-
-def _wrinkles(folds: Mask, points: Points, strength: float, unit_px: float) -> None:
-    if strength <= 0.02:
-        return
-    for start, end in zip(points[::2], points[1::2], strict=True):
-        taper(
-            folds,
-            np.stack([start, end]),
-            round(255 * (1 - strength)),
-            np.array([0.05, 0.03]) * unit_px,
-        )
-
-
-def _pucker(folds: Mask, chin: Points, strength: float, unit_px: float) -> None:
-    if strength <= 0.02:
-        return
-    for dx, dy in ((-0.1, 0.0), (0.0, 0.04), (0.1, 0.0), (-0.05, -0.06), (0.06, -0.05)):
-        dot(
-            folds,
-            chin + np.array([[dx, dy]]) * unit_px,
-            0.022 * unit_px,
-            round(255 * (1 - strength)),
-        )
 
 
 @lru_cache(maxsize=64)

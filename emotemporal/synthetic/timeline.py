@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from emotemporal.synthetic.expressions import Actions, at_intensity, combine, vary
-from emotemporal.synthetic.geometry import Pose
+from emotemporal.synthetic.head import Pose
 
 Times = Float[np.ndarray, " t"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,4 +35,4 @@ def write_video(path: Path, frames: Iterable[Picture], frame_rate_hz: float) -> 
     if writer is None:
         raise ValueError(f"{path.name}: a video needs at least one frame")
     writer.release()
-    os.replace(partial, path)
+    partial.replace(path)
