@@ -9,12 +9,12 @@ import numpy as np
 from einops import reduce
 from jaxtyping import Bool, Float
 
+from emotemporal.evaluation.by_subject import subject_results
 from emotemporal.evaluation.metrics import (
     Interval,
     JudgedClips,
     exact_interval,
     measure,
-    measure_by_subject,
     select_clips,
 )
 from emotemporal.evaluation.results import (
@@ -88,7 +88,7 @@ def compare(
     }
     reference = runs[_reference_name(runs, config)]
     in_pair = _pair_clips(first, config.pair)
-    rows = [_method_result(run, confusions[run.name], config) for run in runs.values()]
+    rows = [_method_result(run, reference, confusions[run.name], config) for run in runs.values()]
     rows = [_with_pair(row, runs[row.name], in_pair, config) for row in rows]
     rows = [
         row
@@ -142,7 +142,7 @@ def _pair_clips(
 
 
 def _method_result(
-    run: MethodRuns, confusions: _Confusions, config: ComparisonConfig
+    run: MethodRuns, reference: MethodRuns, confusions: _Confusions, config: ComparisonConfig
 ) -> MethodResult:
     measured = [measure(seed) for seed in run.seeds]
 
@@ -152,7 +152,6 @@ def _method_result(
         resampled = over_seeds(statistic(confusions), config.bootstrap)
         return percentile_interval(float(np.mean(values)), resampled, config.bootstrap.confidence)
 
-    by_subject = [measure_by_subject(seed) for seed in run.seeds]
     matrices = np.stack([m.confusion for m in measured]).astype(np.float64)
     return MethodResult(
         name=run.name,
@@ -164,12 +163,7 @@ def _method_result(
         macro_f1=interval([m.macro_f1 for m in measured], macro_f1_of),
         metrics=measure(run.averaged),
         confusion=reduce(matrices, "seeds true said -> true said", "mean"),
-        subjects=tuple(
-            SubjectResult(
-                name, own.num_clips, float(np.mean([seed[name].uar for seed in by_subject])), None
-            )
-            for name, own in by_subject[0].items()
-        ),
+        subjects=subject_results(run, reference, config.bootstrap),
         difference=None,
         pair_accuracy=None,
     )
@@ -202,22 +196,17 @@ def _against(
     resampled = over_seeds(uar_of(confusions[run.name]), bootstrap) - over_seeds(
         uar_of(confusions[reference.name]), bootstrap
     )
-    by_subject = [measure_by_subject(seed) for seed in reference.seeds]
-    subjects = tuple(
-        replace(
-            own, difference=own.uar - float(np.mean([seed[own.subject].uar for seed in by_subject]))
-        )
-        for own in row.subjects
-    )
     targets = run.averaged.targets
     test = mcnemar(run.averaged.answers == targets, reference.averaged.answers == targets)
     difference = Difference(
         uar=percentile_interval(run.mean_uar - reference.mean_uar, resampled, bootstrap.confidence),
         mcnemar=test,
         holm_p=test.p_value,
-        population=population_test([s.difference for s in subjects if s.difference is not None]),
+        population=population_test(
+            [s.difference.estimate for s in row.subjects if s.difference is not None]
+        ),
     )
-    return replace(row, subjects=subjects, difference=difference)
+    return replace(row, difference=difference)
 
 
 def _with_holm(rows: Sequence[MethodResult]) -> tuple[MethodResult, ...]:

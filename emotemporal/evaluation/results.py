@@ -39,12 +39,12 @@ class ComparisonConfig:
 
 @dataclass(frozen=True)
 class SubjectResult:
-    """One subject's clips: the mean over seeds."""
+    """One subject's clips: mean over seeds, interval over that subject's clips and over seeds."""
 
     subject: str
     num_clips: int
-    uar: float
-    difference: float | None
+    uar: Interval
+    difference: Interval | None
     """To the reference's UAR on the same clips; None for the reference itself."""
 
 

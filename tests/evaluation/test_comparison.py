@@ -52,7 +52,7 @@ def test_a_better_method_is_better_in_every_figure(comparison):
     assert gru.difference.uar.low > 0
     assert gru.difference.mcnemar.num_only_first > gru.difference.mcnemar.num_only_second
     assert gru.difference.holm_p < 0.001
-    assert all(s.difference > 0 for s in gru.subjects)
+    assert all(s.difference.estimate > 0 for s in gru.subjects)
     assert gru.uar.estimate in gru.uar
 
 
