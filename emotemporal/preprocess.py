@@ -56,8 +56,9 @@ def _resize(
 ) -> UInt8[np.ndarray, "n n 3"]:
     if crop.shape[:2] == (size, size):
         return crop
-    # Area averaging means nothing upwards: OpenCV would fall back to nearest-like blocks.
-    is_upwards = crop.shape[0] < size
+    # Area averaging means nothing upwards: as soon as one side grows, OpenCV would fall back to
+    # nearest-like blocks.
+    is_upwards = min(crop.shape[:2]) < size
     if is_upwards and interpolation == "area":
         interpolation = "linear"
     return cv2.resize(crop, (size, size), interpolation=_INTERPOLATIONS[interpolation])
