@@ -56,7 +56,8 @@ class Box:
 class Track:
     """A face that has been followed. `id` is unique within its tracker.
 
-    `is_detected` is false where the box was carried on from earlier frames.
+    `is_detected` is false from a look of the detector that misses the face to one that finds it
+    again; its box is carried on meanwhile.
     """
 
     id: int
@@ -118,13 +119,18 @@ class FaceClip:
                 f"{self.source}: {len(self.crops)} crops and {len(self.times_s)} times; "
                 "a clip has one time a crop, and at least one"
             )
-        if np.any(np.diff(self.times_s) <= 0):
+        # Asked so that "not a number" is refused too: no comparison with it is true.
+        if not (np.all(np.isfinite(self.times_s)) and np.all(np.diff(self.times_s) > 0)):
             raise ValueError(f"{self.source}: times do not grow from frame to frame")
 
 
 @dataclass(frozen=True, eq=False)
 class StreamPrediction:
-    """One track's probabilities over time, before or after smoothing, with the truth if known."""
+    """One track's probabilities over time, before or after smoothing, with the truth if known.
+
+    Raises:
+        ValueError: Not one row of probabilities a time, and one column a label.
+    """
 
     track_id: int
     times_s: Float[np.ndarray, " t"]
@@ -132,13 +138,32 @@ class StreamPrediction:
     labels: LabelSpace
     truth: Sequence[Target]
 
+    def __post_init__(self) -> None:
+        expected = (len(self.times_s), len(self.labels))
+        if self.probabilities.shape != expected:
+            raise ValueError(
+                f"track {self.track_id}: probabilities are {self.probabilities.shape}; "
+                f"{len(self.times_s)} times and {len(self.labels)} labels make {expected}"
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class ClipPrediction:
-    """One row of every evaluation table, whatever made it: a frame vote, a GRU, a 3-D network."""
+    """One row of every evaluation table, whatever made it: a frame vote, a GRU, a 3-D network.
+
+    Raises:
+        ValueError: Not one probability a label.
+    """
 
     source: str
     subject: str
     target: Emotion
     probabilities: Float[np.ndarray, " k"]
     labels: LabelSpace
+
+    def __post_init__(self) -> None:
+        if self.probabilities.shape != (len(self.labels),):
+            raise ValueError(
+                f"{self.source}: {self.probabilities.size} probabilities for "
+                f"{len(self.labels)} labels"
+            )
