@@ -26,6 +26,13 @@ class ConfigError(ValueError):
     """A config that cannot be used; the command line shows it without a stack trace."""
 
 
+class InterruptedJob(Exception):  # noqa: N818 (not an error: the state is saved)
+    """A job was asked to stop and saved its state; the same command goes on from there."""
+
+    EXIT_CODE = 75
+    """EX_TEMPFAIL of sysexits.h: try again."""
+
+
 class RunFolderError(ValueError):
     """A run folder that belongs to another config, or to another process just now."""
 

@@ -36,6 +36,7 @@ from emotemporal.train.run import (
     train_in_folder,
 )
 from emotemporal.train.state import Progress
+from emotemporal.train.truth import read_truth, with_truth
 from emotemporal.train.validate import validate
 
 _log = logging.getLogger(__name__)
@@ -55,6 +56,9 @@ class FinetuneConfig:
     """Subjects that this run never sees: those it will be judged on."""
     validation: tuple[str, ...] = ()
     """Subjects that choose the best epoch; none: the last epoch is kept."""
+    truth: str = ""
+    """A CSV of source,start_s,end_s,emotion: what is shown when, for heads that shall follow
+    changes; empty: each clip shows its label throughout."""
     head: HeadConfig = field(default_factory=HeadConfig)
     views: ViewConfig = field(default_factory=ViewConfig)
     train_encoder: bool = False
@@ -74,6 +78,8 @@ class FinetuneConfig:
             )
         if self.train_encoder and self.head.clips_per_stream > 1:
             raise ValueError("clips_per_stream above 1 needs features: set train_encoder to false")
+        if self.train_encoder and self.truth:
+            raise ValueError("truth over time needs features: set train_encoder to false")
 
 
 def finetune(config: FinetuneConfig) -> Progress:
@@ -84,7 +90,7 @@ def finetune(config: FinetuneConfig) -> Progress:
         ValueError: A subject is unknown, nobody is left to train on, or the folder belongs to
             another config.
         NonFiniteLossError: The loss is infinite or not a number.
-        InterruptedTraining: A signal came; the same command goes on.
+        InterruptedJob: A signal came; the same command goes on.
     """
     labels = parse_label_space(config.labels)
     prepared = load_prepared(Path(config.data))
@@ -192,6 +198,9 @@ def _features_task(
     at_rate = replace(meta, clip_rate_hz=config.head.sampling.clip_rate_hz)
     cache = Path(config.cache)
     features = compute_features(net, at_rate, prepared, config.views, cache, config.run.device)
+    if config.truth:
+        path = Path(config.truth)
+        features = with_truth(features, read_truth(path), path)
     head = new_head(net.feature_dim, labels, config.head.model, config.seed)
     train, judged = ([features[i] for i in some] for some in rows)
     return head_task(head, train, judged, labels, config.head, config.seed, fabric)

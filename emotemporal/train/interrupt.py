@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C during a training: finish the step, save, leave with a code of its own."""
+"""SIGTERM and Ctrl-C during a training: the step is finished and the state saved."""
 
 from __future__ import annotations
 
@@ -7,13 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-
-EXIT_CODE = 75
-"""EX_TEMPFAIL of sysexits.h: run the same command again and it goes on."""
-
-
-class InterruptedTraining(Exception):  # noqa: N818  (not an error: the state is saved)
-    """The run was asked to stop, and its state is saved."""
 
 
 class StopRequest:

@@ -11,11 +11,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from emotemporal.config import InterruptedJob
 from emotemporal.data.collate import Batch, FeatureBatch
 from emotemporal.data.seeds import derive_seed
 from emotemporal.timing import monotonic
 from emotemporal.train.history import EpochRow
-from emotemporal.train.interrupt import InterruptedTraining, StopRequest
+from emotemporal.train.interrupt import StopRequest
 from emotemporal.train.loss import masked_cross_entropy
 from emotemporal.train.optim import OptimConfig, build_optimizer, set_learning_rate
 from emotemporal.train.state import Keeper, Progress, TrainingState, pack_tensors, unpack_tensors
@@ -87,7 +88,7 @@ def fit(
 
     Raises:
         NonFiniteLossError: The loss is infinite or not a number.
-        InterruptedTraining: `stop` was made; the same call goes on from there.
+        InterruptedJob: `stop` was made; the same call goes on from there.
     """
     run = _Run(task, config, seed, fabric, keeper, stop or StopRequest())
     progress = run.resume()
@@ -229,7 +230,7 @@ class _Run:
         progress = replace(progress, sums=(loss, correct, weight))
         if self._is_asked_to_stop():
             self._save(progress)
-            raise InterruptedTraining(
+            raise InterruptedJob(
                 f"stopped at step {progress.step}; the state is saved, the same command goes on"
             )
         return progress

@@ -113,7 +113,7 @@ def pretrain(config: PretrainConfig) -> Progress:
     Raises:
         ValueError: The data set is unusable, or the folder belongs to another config.
         NonFiniteLossError: The loss is infinite or not a number.
-        InterruptedTraining: A signal came; the same command goes on.
+        InterruptedJob: A signal came; the same command goes on.
     """
     labels = parse_label_space(config.labels)
     table = read_dataset(config.data)

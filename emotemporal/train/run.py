@@ -121,7 +121,7 @@ def train_in_folder(  # noqa: PLR0913 (what a job consists of)
 
     Raises:
         NonFiniteLossError: The loss is infinite or not a number; the last good checkpoint stays.
-        InterruptedTraining: A signal came; the same command goes on.
+        InterruptedJob: A signal came; the same command goes on.
     """
 
     def write_best(net: nn.Module, row: EpochRow) -> None:

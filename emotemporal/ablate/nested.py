@@ -1,0 +1,106 @@
+"""One fold of a study: settings chosen inside the training subjects, then refitted on them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+from lightning_fabric import Fabric
+from torch import nn
+
+from emotemporal.data.seeds import derive_seed
+from emotemporal.evaluation.protocols import Fold, choose_num_epochs, choose_setting, inner_folds
+from emotemporal.labels import LabelSpace
+from emotemporal.train.features import ClipFeatures
+from emotemporal.train.heads import HeadConfig, train_head
+from emotemporal.train.state import MemoryKeeper
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the inner folds chose, and on what grounds."""
+
+    learning_rate: float
+    num_epochs: int
+    scores: Mapping[str, Sequence[float]]
+    """Learning rate -> best UAR in each inner fold."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoldResult:
+    """A head refitted on all training subjects, and how its setting was chosen."""
+
+    head: nn.Module
+    choice: Choice
+
+
+def as_rows(clips: Sequence[ClipFeatures]) -> pd.DataFrame:
+    """Return the columns by which protocols make folds."""
+    return pd.DataFrame(
+        {
+            "emotion": [clip.emotion.value for clip in clips],
+            "subject": [clip.subject for clip in clips],
+            "take": [clip.take for clip in clips],
+        }
+    )
+
+
+def fit_fold(
+    clips: Sequence[ClipFeatures],
+    fold: Fold,
+    labels: LabelSpace,
+    config: HeadConfig,
+    learning_rates: Sequence[float],
+    seed: int,
+    fabric: Fabric,
+) -> FoldResult:
+    """Choose by inner leave-one-subject-out, then train on all of the fold's training subjects.
+
+    Of `clips`, those of `fold.test` are never looked at: the clips that this function reads are
+    taken out first, so corrupting the others cannot change a bit of the result.
+    """
+    rows = as_rows(clips)
+    train = [clips[i] for i in fold.train]
+    inner = [
+        ([clips[i] for i in part.train], [clips[i] for i in part.test])
+        for part in inner_folds(rows, fold)
+    ]
+    seed = derive_seed(seed, f"fold {fold.name}")
+    curves: dict[str, list[list[float]]] = {}
+    for rate in learning_rates:
+        setting = _at_rate(config, rate)
+        curves[str(rate)] = [
+            _uar_curve(part, judged, labels, setting, derive_seed(seed, "inner", i), fabric)
+            for i, (part, judged) in enumerate(inner)
+        ]
+    scores = {name: [max(curve) for curve in some] for name, some in curves.items()}
+    chosen = choose_setting(scores)
+    num_epochs = choose_num_epochs(curves[chosen])
+    head, _ = train_head(
+        train,
+        [],
+        labels,
+        _at_rate(config, float(chosen)),
+        seed,
+        fabric,
+        MemoryKeeper(),
+        stop_after=num_epochs,
+    )
+    return FoldResult(head, Choice(float(chosen), num_epochs, scores))
+
+
+def _uar_curve(
+    train: Sequence[ClipFeatures],
+    judged: Sequence[ClipFeatures],
+    labels: LabelSpace,
+    config: HeadConfig,
+    seed: int,
+    fabric: Fabric,
+) -> list[float]:
+    _, progress = train_head(train, judged, labels, config, seed, fabric, MemoryKeeper())
+    return [row.val_uar or 0.0 for row in progress.rows]
+
+
+def _at_rate(config: HeadConfig, learning_rate: float) -> HeadConfig:
+    return replace(config, optim=replace(config.optim, learning_rate=learning_rate))

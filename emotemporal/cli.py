@@ -1,0 +1,205 @@
+"""The command line: which jobs there are. What each can be told stands in its config dataclass."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from emotemporal import __version__
+
+
+@dataclass(frozen=True)
+class Command:
+    """One job: its line in the help, what runs it, and shorter words for its options."""
+
+    summary: str
+    run: Callable[[Sequence[str]], int]
+    aliases: Mapping[str, str]
+    """Options that may be written shorter."""
+    positional: str | None = None
+    """The option that leading words without dashes belong to."""
+
+
+_DATA = {"--dataset": "--data.name", "--root": "--data.root"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, and return its exit code: 0 done, 1 refused, 2 unusable, 75 run it again."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if words[0] in ("-V", "--version", "version"):
+        print(f"emotemporal {__version__}")
+        return 0
+    command = COMMANDS.get(words[0])
+    if command is None:
+        print(f"there is no command {words[0]!r}\n\n{_help()}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    return _guarded(command, words[1:])
+
+
+def expand(words: Sequence[str], command: Command) -> list[str]:
+    """Write short options out, and name the option that leading words belong to."""
+    count = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+    leading, rest = list(words[:count]), list(words[count:])
+    expanded = []
+    if leading and command.positional == "--paths":
+        expanded = [f"--paths+={word}" for word in leading]
+    elif leading and command.positional is not None:
+        expanded = [command.positional, *leading]
+    else:
+        expanded = leading
+    for word in rest:
+        name, equals, value = word.partition("=")
+        expanded.append(f"{command.aliases.get(name, name)}{equals}{value}")
+    return expanded
+
+
+def _guarded(command: Command, words: Sequence[str]) -> int:
+    """Run a command; what a user can cause is told in one message, bugs keep their stack trace."""
+    from emotemporal.config import InterruptedJob
+
+    try:
+        return command.run(expand(words, command))
+    except InterruptedJob as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.EXIT_CODE
+    except (ValueError, OSError, ArithmeticError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _demo(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.demo import DemoConfig, demo
+
+    print(demo(parse_config(DemoConfig, words, "emotemporal demo")))
+    return 0
+
+
+def _doctor(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.data.doctor import DoctorConfig, doctor
+
+    report = doctor(parse_config(DoctorConfig, words, "emotemporal doctor"))
+    print(report)
+    return 0 if report.is_usable else 2
+
+
+def _split(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.data.splits import SplitConfig, make_splits
+
+    print(make_splits(parse_config(SplitConfig, words, "emotemporal split")))
+    return 0
+
+
+def _prepare(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.data.prepare import PrepareJobConfig, prepare_dataset
+
+    print(prepare_dataset(parse_config(PrepareJobConfig, words, "emotemporal prepare")))
+    return 0
+
+
+def _pretrain(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.train.pretrain import PretrainConfig, pretrain
+
+    config = parse_config(PretrainConfig, words, "emotemporal pretrain")
+    pretrain(config)
+    print(f"checkpoint: {config.run.out}/best.safetensors")
+    return 0
+
+
+def _finetune(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.train.finetune import FinetuneConfig, finetune
+
+    config = parse_config(FinetuneConfig, words, "emotemporal finetune")
+    finetune(config)
+    print(f"checkpoint: {config.run.out}/best.safetensors")
+    return 0
+
+
+def _evaluate(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.evaluation.evaluate import EvaluateConfig, as_text, evaluate
+
+    print(as_text(evaluate(parse_config(EvaluateConfig, words, "emotemporal evaluate"))))
+    return 0
+
+
+def _compare(words: Sequence[str]) -> int:
+    from emotemporal.ablate.compare import CompareConfig, compare
+    from emotemporal.config import parse_config
+    from emotemporal.evaluation.report import as_text
+
+    config = parse_config(CompareConfig, words, "emotemporal compare")
+    print(as_text(compare(config)))
+    print(f"report: {config.out}/report.html")
+    return 0
+
+
+def _predict(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.live.predict import PredictConfig, predict
+
+    summary = predict(parse_config(PredictConfig, words, "emotemporal predict"))
+    print(summary)
+    return 0 if summary.is_complete else 1
+
+
+def _live(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.live.runner import LiveConfig, run_live
+
+    print(run_live(parse_config(LiveConfig, words, "emotemporal live")))
+    return 0
+
+
+COMMANDS: Mapping[str, Command] = {
+    "demo": Command("the main job on data it draws itself: train, compare, live", _demo, {}),
+    "doctor": Command(
+        "say what is in a data set and what is wrong with it", _doctor, _DATA, "--data.name"
+    ),
+    "split": Command(
+        "make train, validation and test by subject and twins", _split, _DATA, "--data.name"
+    ),
+    "prepare": Command("find the faces in a video data set, once", _prepare, _DATA, "--data.name"),
+    "pretrain": Command("train a frame encoder on images", _pretrain, _DATA),
+    "finetune": Command("train a temporal head on prepared clips", _finetune, {}),
+    "evaluate": Command("judge a checkpoint on a data set", _evaluate, _DATA),
+    "compare": Command("frame models against clip models, with statistics", _compare, {}),
+    "predict": Command("a table of probabilities over time, of files", _predict, {}, "--paths"),
+    "live": Command("follow, judge and draw faces of a camera or a file", _live, {}),
+}
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "emotemporal: emotion recognition over space and time, from faces in video",
+            "",
+            "usage: emotemporal COMMAND [--config FILE.yaml] [--option value ...]",
+            "",
+            *lines,
+            "",
+            "emotemporal COMMAND --help lists a command's options.",
+            "What it says is the label that annotators would give an expression, not what a",
+            "person feels.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""Judge any checkpoint on any data set, images or clips."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from emotemporal.config import config_digest, git_commit, to_plain
+from emotemporal.data.clipping import PrepareConfig
+from emotemporal.data.images import ImageCache, ImageSet
+from emotemporal.data.prepare import load_prepared, prepare
+from emotemporal.data.readers import DatasetConfig, read_dataset
+from emotemporal.data.splits import split_rows
+from emotemporal.data.table import DatasetTable, fingerprint, refuse_fatal
+from emotemporal.evaluation.metrics import Interval, Metrics, measure, stack_predictions
+from emotemporal.faces.detect import DetectorConfig
+from emotemporal.faces.follow import FollowConfig
+from emotemporal.inference.engine import Engine, load_engine
+from emotemporal.inference.predictor import judge_clip
+from emotemporal.inference.prior import to_probabilities, wanted_prior
+from emotemporal.labels import Emotion, LabelSpace, parse_label_space
+from emotemporal.models.meta import CheckpointMeta
+from emotemporal.storage import file_digest, write_json
+from emotemporal.types import ClipPrediction
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Judge a checkpoint on a data set: images, or videos of faces."""
+
+    checkpoint: str
+    data: DatasetConfig
+    split: str = ""
+    """train, validation or test; empty judges all rows."""
+    labels: str = ""
+    """Judge among these only (a preset, or names with commas): the model's other answers are
+    masked and the rest renormalised, other images dropped and counted. Empty: the model's own."""
+    prior: str = "training"
+    """How often each emotion is assumed to occur: training, uniform, or a JSON file."""
+    json: str = ""
+    """Where to write the figures as JSON; empty writes none."""
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    """Videos only: who finds the faces."""
+    cache: str = "runs/prepared"
+    """Videos only: where the faces that were cut out are kept for the next time."""
+    device: str = "cpu"
+    workers: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a checkpoint is worth on a data set, and how that was found."""
+
+    metrics: Metrics
+    labels: LabelSpace
+    masked: tuple[Emotion, ...]
+    """What the model can say and was not allowed to."""
+    num_unlabelled: int
+    """Rows without one emotion, such as images with votes alone; in no figure."""
+    prior: str
+    origin: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values; shares are 0 to 1."""
+        metrics = asdict(self.metrics)
+        metrics["confusion"] = self.metrics.confusion.tolist()
+        return {
+            "labels": list(self.labels.names),
+            "masked": [emotion.value for emotion in self.masked],
+            "num_unlabelled": self.num_unlabelled,
+            "prior": self.prior,
+            **metrics,
+            "origin": self.origin,
+        }
+
+
+def evaluate(config: EvaluateConfig) -> Evaluation:
+    """Judge as `config` says.
+
+    Raises:
+        ValueError: The data set is unusable or has no such split, or the model cannot say a label.
+        CheckpointError: The checkpoint cannot be used.
+    """
+    table = read_dataset(config.data)
+    refuse_fatal(table)
+    if config.split:
+        table = split_rows(table, config.split)
+    engine, meta = load_engine(config.checkpoint, config.device)
+    if table.kind == "images":
+        predictions, num_unlabelled = _judge_images(config, table, engine, meta)
+    else:
+        predictions, num_unlabelled = _judge_videos(config, table, engine, meta)
+    labels = parse_label_space(config.labels) if config.labels else meta.labels
+    result = Evaluation(
+        metrics=measure(stack_predictions(predictions, labels)),
+        labels=labels,
+        masked=tuple(emotion for emotion in meta.labels.emotions if emotion not in labels),
+        num_unlabelled=num_unlabelled,
+        prior=config.prior,
+        origin={
+            "commit": git_commit(),
+            "checkpoint_sha256": file_digest(Path(config.checkpoint)),
+            "data_fingerprint": fingerprint(table),
+            "config": to_plain(config),
+        },
+    )
+    if config.json:
+        write_json(Path(config.json), result.to_json())
+    return result
+
+
+def _judge_images(
+    config: EvaluateConfig, table: DatasetTable, engine: Engine, meta: CheckpointMeta
+) -> tuple[list[ClipPrediction], int]:
+    images = ImageSet(table, np.zeros((len(table), 1)), meta.preprocess, meta.crop, ImageCache(0))
+    prior = wanted_prior(config.prior, meta)
+    unused = torch.Generator()
+    predictions, num_unlabelled = [], 0
+    for i in tqdm(range(len(images)), desc="judging", unit="image", leave=False):
+        emotion = table.rows["emotion"].iloc[i]
+        if emotion is None:
+            num_unlabelled += 1
+            continue
+        sample = images.sample(i, unused)
+        probabilities = to_probabilities(engine.run(sample.frames), meta, prior)[0]
+        predictions.append(
+            ClipPrediction(
+                sample.source, sample.subject, Emotion(emotion), probabilities, meta.labels
+            )
+        )
+    return predictions, num_unlabelled
+
+
+def _judge_videos(
+    config: EvaluateConfig, table: DatasetTable, engine: Engine, meta: CheckpointMeta
+) -> tuple[list[ClipPrediction], int]:
+    follow = FollowConfig(detector=config.detector, crop=meta.crop)
+    settings = PrepareConfig(follow=follow)
+    key = config_digest({"data": fingerprint(table), "prepare": to_plain(settings)})
+    folder = Path(config.cache) / f"{table.name}-{key}"
+    report = prepare(table, folder, settings, config.workers)
+    for path, reason in report.failures:
+        _log.warning("%s could not be prepared and is in no figure: %s", path, reason)
+    prepared = load_prepared(folder)
+    is_known = (prepared.rows["emotion"] != "").tolist()
+    clips = [i for i, known in enumerate(is_known) if known]
+    predictions = [
+        judge_clip(engine, meta, prepared.load(i), config.prior)
+        for i in tqdm(clips, desc="judging", unit="clip", leave=False)
+    ]
+    return predictions, len(is_known) - len(clips)
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """Return the figures as a few lines to read."""
+    m = evaluation.metrics
+    lines = [
+        f"{m.num_clips} judged, {m.num_dropped} of other emotions and "
+        f"{evaluation.num_unlabelled} without one emotion left out; prior: {evaluation.prior}",
+        f"accuracy (WAR) {m.accuracy:6.1%}   UAR {m.uar:6.1%}   macro-F1 {m.macro_f1:6.1%}   "
+        f"NLL {m.nll:.3f}   Brier {m.brier:.3f}   ECE {m.ece:.3f}",
+    ]
+    if evaluation.masked:
+        lines.append(f"masked, the rest renormalised: {', '.join(evaluation.masked)}")
+    lines += [
+        f"  {recall.emotion:<10} recall {_interval(recall.recall)}  of {recall.num_clips}"
+        for recall in m.recalls
+        if recall.num_clips
+    ]
+    return "\n".join(lines)
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.estimate:6.1%}  [{interval.low:6.1%}, {interval.high:6.1%}]"
