@@ -1,0 +1,152 @@
+"""What stands beside a face: a card with bars and timeline or, where room is short, a tag."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import UInt8
+
+from emotemporal.inference.predictor import Judgement
+from emotemporal.labels import Emotion
+from emotemporal.live import canvas
+from emotemporal.live.canvas import Area, Picture
+from emotemporal.live.palette import COLOURS, FAINT_INK, INK, TRACK, Colour
+from emotemporal.live.scene import HISTORY_S, FaceCard
+
+# All lengths are in units of the text's height, so that a card is the same on every picture.
+_PAD = 0.5
+_ROW = 1.25
+_CARD_WIDTH = 12.0
+_TIMELINE = 0.45
+_GAP = 0.35
+
+
+def card_size_px(num_bars: int, unit: int) -> tuple[int, int]:
+    """Return width and height of a card."""
+    height = 2 * _PAD + _ROW + num_bars * _ROW * 0.9 + 2 * _GAP + _TIMELINE
+    return round(_CARD_WIDTH * unit), round(height * unit)
+
+
+def tag_size_px(card: FaceCard, unit: int) -> tuple[int, int]:
+    """Return width and height of a tag; as wide as its words."""
+    name, note, _ = words(card.latest)
+    gap = unit if note else 0
+    text = canvas.text_width(name, unit) + gap + canvas.text_width(note, _small(unit))
+    return round((2 * _PAD + 1.2) * unit) + text, round((_ROW + 1.1) * unit)
+
+
+def _small(unit: int) -> int:
+    """Return the size of the lesser text; under 10 px it could not be read."""
+    return max(10, round(0.82 * unit))
+
+
+def words(judgement: Judgement | None) -> tuple[str, str, Colour]:
+    """Return what is said of a face: a name, a note beside it, the name's ink."""
+    if judgement is None or judgement.is_warm_up:
+        return "warming up", "", FAINT_INK
+    if judgement.shown is None:
+        return "uncertain", "", FAINT_INK
+    if judgement.is_uncertain:
+        return judgement.shown.value, "uncertain", FAINT_INK
+    share = judgement.smoothed[judgement.labels.index(judgement.shown)]
+    return judgement.shown.value, f"{100 * share:.0f} %", INK
+
+
+def face_colour(judgement: Judgement | None) -> Colour:
+    """Return the colour of what is shown; grey where nothing is."""
+    if judgement is None or judgement.is_warm_up or judgement.shown is None:
+        return FAINT_INK
+    return COLOURS[judgement.shown]
+
+
+def put_card(
+    picture: Picture, card: FaceCard, area: Area, time_s: float, unit: int, num_bars: int
+) -> None:
+    """Draw name, bars and timeline."""
+    canvas.put_plate(picture, area, radius=round(0.4 * unit))
+    inner = Area(
+        area.x + round(_PAD * unit),
+        area.y + round(_PAD * unit),
+        area.width - 2 * round(_PAD * unit),
+        area.height - 2 * round(_PAD * unit),
+    )
+    _put_header(picture, card.latest, inner, unit)
+    top = inner.y + round((_ROW + _GAP) * unit)
+    _put_bars(picture, card.latest, Area(inner.x, top, inner.width, 0), unit, num_bars)
+    height = max(3, round(_TIMELINE * unit))
+    strip = Area(inner.x, inner.bottom - height, inner.width, height)
+    canvas.put_columns(picture, strip, timeline(card, time_s, strip.width))
+
+
+def put_tag(picture: Picture, card: FaceCard, area: Area, time_s: float, unit: int) -> None:
+    """Draw name and timeline."""
+    canvas.put_plate(picture, area, radius=round(0.35 * unit))
+    pad = round(_PAD * unit)
+    inner = Area(area.x + pad, area.y + round(0.3 * unit), area.width - 2 * pad, 0)
+    _put_header(picture, card.latest, inner, unit)
+    height = max(2, round(0.3 * unit))
+    strip = Area(inner.x, area.bottom - round(0.3 * unit) - height, inner.width, height)
+    canvas.put_columns(picture, strip, timeline(card, time_s, strip.width))
+
+
+def timeline(card: FaceCard, time_s: float, width: int) -> UInt8[np.ndarray, "w 3"]:
+    """Return one colour a column: what was shown over the last seconds, now at the right."""
+    # The last colour stands for times after the last judgement, the first one for before any.
+    colours = np.array([TRACK, *(_strip_colour(j) for j in card.history)], dtype=np.uint8)
+    starts_s = np.array([judgement.time_s for judgement in card.history])
+    ages = (np.arange(width) + 0.5) / width
+    columns_s = time_s - HISTORY_S * (1 - ages)
+    return colours[np.searchsorted(starts_s, columns_s, side="right")]
+
+
+def _strip_colour(judgement: Judgement) -> Colour:
+    if judgement.is_warm_up or judgement.shown is None:
+        return TRACK
+    colour = COLOURS[judgement.shown]
+    return _faded(colour) if judgement.is_uncertain else colour
+
+
+def _faded(colour: Colour) -> Colour:
+    red, green, blue = ((2 * of + 3 * empty) // 5 for of, empty in zip(colour, TRACK, strict=True))
+    return red, green, blue
+
+
+def _put_header(picture: Picture, judgement: Judgement | None, inner: Area, unit: int) -> None:
+    name, note, ink = words(judgement)
+    side = round(0.8 * unit)
+    swatch = Area(inner.x, inner.y + round(0.25 * unit), side, side)
+    canvas.put_bar(picture, swatch, face_colour(judgement))
+    if ink != INK:  # a ring: nothing certain
+        rim = max(2, side // 5)
+        hole = Area(swatch.x + rim, swatch.y + rim, side - 2 * rim, side - 2 * rim)
+        canvas.put_bar(picture, hole, TRACK)
+    canvas.put_text(picture, name, swatch.right + round(0.4 * unit), inner.y, unit, ink)
+    small = _small(unit)
+    right = inner.right - canvas.text_width(note, small) if note else inner.right
+    canvas.put_text(picture, note, right, inner.y + unit - small, small, FAINT_INK)
+
+
+def _put_bars(
+    picture: Picture, judgement: Judgement | None, inner: Area, unit: int, num_bars: int
+) -> None:
+    small, row = _small(unit), round(0.9 * _ROW * unit)
+    height = max(4, round(0.5 * unit))
+    left = inner.x + round(5.3 * unit)  # past the longest name, happiness
+    for i in range(num_bars):
+        y = inner.y + i * row
+        track = Area(left, y + (row - height) // 2, inner.right - left, height)
+        canvas.put_bar(picture, track, TRACK)
+        if judgement is None:
+            continue
+        emotion, share = _ranked(judgement)[i]
+        # In warm-up the bars move, and are grey: numbers, not yet an answer.
+        ink, colour = (FAINT_INK, FAINT_INK) if judgement.is_warm_up else (INK, COLOURS[emotion])
+        canvas.put_text(picture, emotion.value, inner.x, y, small, ink)
+        filled = max(height, round(track.width * share))
+        canvas.put_bar(picture, Area(left, track.y, filled, height), colour)
+
+
+def _ranked(judgement: Judgement) -> list[tuple[Emotion, float]]:
+    """Return emotions and probabilities, highest first."""
+    # Equal ones in the labels' order, or rows would swap on noise in the last digit.
+    order = np.argsort(-np.round(judgement.smoothed, 3), kind="stable")
+    return [(judgement.labels.emotions[k], float(judgement.smoothed[k])) for k in order]

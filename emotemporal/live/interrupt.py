@@ -1,0 +1,35 @@
+"""Stopping when asked, between two frames, so that outputs are finished and not torn."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stop_when_asked() -> Iterator[threading.Event]:
+    """Give an event that ctrl-C or SIGTERM sets. Asked a second time, the program stops at once.
+
+    Signals reach a process's main thread only: elsewhere the event is never set.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def ask(number: int, frame: object) -> None:  # noqa: ARG001 (the signature is Python's)
+        asked.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    try:
+        for number in _SIGNALS:
+            signal.signal(number, ask)
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,186 @@
+"""`live`: a camera or a video in; every face followed, its emotion shown steadily."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tqdm import tqdm
+
+from emotemporal.faces.detect import DetectorConfig
+from emotemporal.faces.follow import FollowConfig, Follower
+from emotemporal.faces.track import TrackerConfig
+from emotemporal.inference.engine import load_engine
+from emotemporal.inference.predictor import StreamConfig, StreamPredictor
+from emotemporal.inference.smoothing import SmoothingConfig
+from emotemporal.labels import LabelSpace
+from emotemporal.live.interrupt import stop_when_asked
+from emotemporal.live.outputs import LiveOutputs
+from emotemporal.live.overlay import Overlay, OverlayConfig
+from emotemporal.live.sinks import JudgementTable, Recording, Window, growing_file, has_display
+from emotemporal.live.stages import Tally, run_stages
+from emotemporal.timing import Clock, monotonic
+from emotemporal.types import Frame
+from emotemporal.video.camera import Camera
+from emotemporal.video.file import VideoFile
+from emotemporal.video.source import VideoError
+
+
+@dataclass(frozen=True)
+class LiveConfig:
+    """What to look at, with which model, and where results go.
+
+    Size, mean and clip rate are the checkpoint's and no option. Nothing is recorded unless asked.
+    """
+
+    checkpoint: str
+    source: str
+    """A video file, or the number of a camera."""
+    output: str | None = None
+    """Labelled video, `.mp4`, `.webm` or `.avi`."""
+    csv: str | None = None
+    """Table of all judgements, a row a face and tick of the model's clock."""
+    device: str = "cpu"
+    prior: str = StreamConfig.prior
+    """How often emotions are taken to occur: `training`, `uniform`, or a JSON file of shares."""
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    warm_up_s: float = StreamConfig.warm_up_s
+    """A head with memory says nothing for this long at a stream's start."""
+    min_probability: float = StreamConfig.min_probability
+    """Below this top probability a judgement is uncertain, and the last label stays."""
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    max_faces: int = 8
+    """The faces followed longest are judged; others wait."""
+    overlay: OverlayConfig = field(default_factory=OverlayConfig)
+    window: Literal["auto", "yes", "no"] = "auto"
+    """`auto` opens one if there is a display."""
+
+    def __post_init__(self) -> None:
+        if self.max_faces < 1:
+            raise ValueError(f"max_faces is {self.max_faces}; at least 1 is judged")
+        paths = [Path(path).resolve() for path in (self.source, self.output, self.csv) if path]
+        if len(set(paths)) < len(paths):
+            raise ValueError("source, output and csv must be different files")
+        self.stream_config()
+
+    @property
+    def camera_index(self) -> int | None:
+        """Which camera the source is; None for a file."""
+        return int(self.source) if self.source.isdecimal() else None
+
+    def stream_config(self) -> StreamConfig:
+        """Return how streams are judged; a face the tracker gave up is a new stream."""
+        return StreamConfig(
+            self.prior,
+            self.smoothing,
+            self.warm_up_s,
+            self.tracker.max_gap_s,
+            self.min_probability,
+        )
+
+
+@dataclass(frozen=True)
+class LiveSummary:
+    """What a run did. Times are means a frame, on this machine now; results do not need them."""
+
+    num_frames: int
+    num_faces: int
+    num_ticks: int
+    follow_ms: float
+    judge_ms: float
+    write_ms: float
+    """Drawing, encoding, showing, and the table."""
+    detector: str
+    was_stopped: bool
+    """By ctrl-C, SIGTERM or the window, before the source ended."""
+    outputs: tuple[str, ...]
+
+    @property
+    def ms_per_frame(self) -> float:
+        """All stages together; reading the source is not counted."""
+        return self.follow_ms + self.judge_ms + self.write_ms
+
+
+def run_live(config: LiveConfig, clock: Clock = monotonic) -> LiveSummary:
+    """Run until the source ends, the window is closed or ctrl-C is pressed; finish the outputs.
+
+    A file drops no frame and gives the same table every time.
+
+    Raises:
+        FileNotFoundError: Checkpoint, video or an output's folder is missing.
+        CheckpointError: The checkpoint cannot be used.
+        VideoError: The source fails. A camera's outputs so far are finished then; a file's are
+            not kept.
+    """
+    engine, meta = load_engine(config.checkpoint, config.device)
+    follower = Follower(FollowConfig(config.detector, config.tracker, meta.crop))
+    predictor = StreamPredictor(engine, meta, config.stream_config())
+    lost: list[VideoError] = []
+    with ExitStack() as stack:
+        frames, rate_hz = _open_source(config, lost, stack)
+        outputs = _open_outputs(config, meta.labels, rate_hz, stack)
+        asked = stack.enter_context(stop_when_asked())
+        tally = run_stages(frames, follower, predictor, outputs, config.max_faces, clock, asked)
+    if lost:
+        raise lost[0]
+    return _summarise(config, tally, follower.detector_name)
+
+
+def _open_source(
+    config: LiveConfig, lost: list[VideoError], stack: ExitStack
+) -> tuple[Iterable[Frame], float | None]:
+    """Return the frames, and their rate where it is known beforehand: a file's."""
+    if config.camera_index is not None:
+        camera = stack.enter_context(Camera(config.camera_index))
+        return _until_lost(camera, lost), None
+    video = stack.enter_context(VideoFile(Path(config.source)))
+    frames = tqdm(
+        video,
+        desc=Path(config.source).name,
+        total=video.info.num_frames,
+        unit="frame",
+        disable=None,  # where nobody watches
+    )
+    stack.enter_context(frames)
+    return frames, video.info.frame_rate_hz
+
+
+def _until_lost(camera: Iterable[Frame], lost: list[VideoError]) -> Iterator[Frame]:
+    """Give frames until the camera fails; then end, so that outputs are finished, and tell."""
+    try:
+        yield from camera
+    except VideoError as error:
+        lost.append(error)
+
+
+def _open_outputs(
+    config: LiveConfig, labels: LabelSpace, rate_hz: float | None, stack: ExitStack
+) -> LiveOutputs:
+    table = recording = window = None
+    if config.csv is not None:
+        table = JudgementTable(stack.enter_context(growing_file(Path(config.csv))), labels)
+    if config.output is not None:
+        recording = stack.enter_context(Recording(Path(config.output), rate_hz))
+    if config.window == "yes" or (config.window == "auto" and has_display()):
+        window = stack.enter_context(Window("emotemporal"))
+    is_live = config.camera_index is not None
+    return LiveOutputs(Overlay(labels, config.overlay), table, recording, window, is_live)
+
+
+def _summarise(config: LiveConfig, tally: Tally, detector: str) -> LiveSummary:
+    per_frame = 1000 / max(tally.num_frames, 1)
+    return LiveSummary(
+        tally.num_frames,
+        len(tally.track_ids),
+        tally.num_ticks,
+        tally.follow_s * per_frame,
+        tally.judge_s * per_frame,
+        tally.write_s * per_frame,
+        detector,
+        tally.was_stopped,
+        tuple(path for path in (config.output, config.csv) if path),
+    )
