@@ -1,0 +1,144 @@
+"""Write a comparison down: a page to look at, a table for a spreadsheet, one for a README."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from emotemporal.evaluation.metrics import Interval
+from emotemporal.evaluation.page import as_html
+from emotemporal.evaluation.results import Comparison, MethodResult
+from emotemporal.evaluation.wording import (
+    caveats,
+    counts,
+    headline,
+    pair_sentence,
+    subject_cells,
+    table_header,
+    table_row,
+    title,
+)
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write `report.html`, `comparison.csv` and `comparison.md` into `folder`.
+
+    The page needs no network and no other file. The CSV begins with `# ` lines (the note, origin):
+    read it with `pandas.read_csv(path, comment="#")`.
+
+    Returns:
+        The files, the page first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, text in (
+        ("report.html", as_html(comparison)),
+        ("comparison.csv", as_csv(comparison)),
+        ("comparison.md", as_markdown(comparison)),
+    ):
+        path = folder / name
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def as_text(comparison: Comparison) -> str:
+    """Return the table for a terminal, the note at its head."""
+    rows = [table_header(comparison)] + [table_row(m, comparison) for m in comparison.methods]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [cells[0].ljust(widths[0])]
+        padded += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+        return "  ".join(padded).rstrip()
+
+    table = [line(rows[0]), "  ".join("-" * width for width in widths), *map(line, rows[1:])]
+    return "\n".join([*_head(comparison), "", *table, "", headline(comparison), *_tail(comparison)])
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """Return the table and its sentences as Markdown, the note at its head."""
+    header = table_header(comparison)
+    rows = [table_row(m, comparison) for m in comparison.methods]
+    note = [f"> **{comparison.config.note}**", ""] if comparison.config.note else []
+    lines = [*note, headline(comparison), "", counts(comparison), ""]
+    lines += [_pipes(header), _pipes([":--"] + ["--:"] * (len(header) - 1)), *map(_pipes, rows), ""]
+    subjects = ["method", *comparison.subjects]
+    lines += ["UAR of each speaker, % (difference to the reference, points):", "", _pipes(subjects)]
+    lines += [_pipes([":--"] + ["--:"] * len(comparison.subjects))]
+    lines += [_pipes([title(m.name), *subject_cells(m)]) for m in comparison.methods]
+    lines += ["", *(f"- {sentence}" for sentence in _tail(comparison) if sentence)]
+    lines += ["", *(f"- {name}: `{value}`" for name, value in comparison.origin.items())]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def as_csv(comparison: Comparison) -> str:
+    """Return one line a method, shares as 0 to 1, each figure with its interval."""
+    out = io.StringIO()
+    for line in [*_head(comparison), *(f"{k}: {v}" for k, v in comparison.origin.items())]:
+        out.write("# " + " ".join(line.split()) + "\n")
+    records = [_record(method, comparison) for method in comparison.methods]
+    writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return out.getvalue()
+
+
+def _head(comparison: Comparison) -> list[str]:
+    note = [comparison.config.note] if comparison.config.note else []
+    return [*note, counts(comparison)]
+
+
+def _tail(comparison: Comparison) -> list[str]:
+    return [text for text in (pair_sentence(comparison), *caveats(comparison)) if text]
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _record(method: MethodResult, comparison: Comparison) -> dict[str, str | int | float]:
+    record: dict[str, str | int | float] = {
+        "method": method.name,
+        "is_reference": int(method.name == comparison.reference),
+        "num_seeds": method.num_seeds,
+        "num_clips": comparison.num_clips,
+        "num_dropped": comparison.num_dropped,
+    }
+    difference = method.difference
+    for name, interval in (
+        ("uar", method.uar),
+        ("accuracy", method.accuracy),
+        ("macro_f1", method.macro_f1),
+        ("uar_difference", None if difference is None else difference.uar),
+        ("pair_accuracy", method.pair_accuracy),
+    ):
+        record |= _interval_fields(name, interval)
+    p = None if difference is None else difference.population.p_value
+    record |= {
+        "mcnemar_p": "" if difference is None else _digits(difference.mcnemar.p_value),
+        "mcnemar_p_holm": "" if difference is None else _digits(difference.holm_p),
+        "population_p": "" if p is None else _digits(p),
+        "nll": _digits(method.metrics.nll),
+        "brier": _digits(method.metrics.brier),
+        "ece": _digits(method.metrics.ece),
+    }
+    for own in method.subjects:
+        record[f"uar_{own.subject}"] = _digits(own.uar.estimate)
+    for own in method.subjects:
+        gap = own.difference
+        record[f"uar_difference_{own.subject}"] = "" if gap is None else _digits(gap.estimate)
+    return record
+
+
+def _interval_fields(name: str, interval: Interval | None) -> dict[str, str]:
+    values = ("", "", "")
+    if interval is not None:
+        values = (_digits(interval.estimate), _digits(interval.low), _digits(interval.high))
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+
+
+def _digits(value: float) -> str:
+    return f"{value:.6g}"

@@ -1,0 +1,188 @@
+"""What a comparison found, in sentences and in table cells: the same in every output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from emotemporal.evaluation.metrics import Interval
+from emotemporal.evaluation.results import Comparison, MethodResult
+
+HEADER = (
+    "method",
+    "seeds",
+    "UAR %",
+    "accuracy %",
+    "macro-F1 %",
+    "UAR difference, points",
+    "McNemar p (Holm)",
+)
+PAIR_HEADER = "time-reversed pair %"
+_SPELLINGS = {"gru": "GRU", "ema": "EMA", "markov": "Markov", "x3d": "X3D", "xs": "XS"}
+
+
+def percent(interval: Interval) -> str:
+    """Write a share as percent with its interval: `71.4 [65.0, 77.7]`."""
+    return f"{100 * interval.estimate:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def points(interval: Interval) -> str:
+    """Write a difference of shares in percentage points, signed, with its interval."""
+    low, high = (f"{100 * bound:+.1f}" for bound in (interval.low, interval.high))
+    return f"{100 * interval.estimate:+.1f} [{low}, {high}]"
+
+
+def p_value(value: float) -> str:
+    """Write a p-value without pretending to more digits than mean anything."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def title(name: str) -> str:
+    """Write a method's name for people: `mean_of_frames` as `mean of frames`, `gru` as `GRU`."""
+    return " ".join(_SPELLINGS.get(word, word) for word in name.split("_"))
+
+
+def table_header(comparison: Comparison) -> list[str]:
+    """Return the column titles; the pair's column only where there is a pair."""
+    return [*HEADER, *([PAIR_HEADER] if comparison.config.pair else [])]
+
+
+def table_row(method: MethodResult, comparison: Comparison) -> list[str]:
+    """Return one method's cells, as `table_header` has them."""
+    cells = [
+        title(method.name),
+        str(method.num_seeds),
+        percent(method.uar),
+        percent(method.accuracy),
+        percent(method.macro_f1),
+        "reference" if method.difference is None else points(method.difference.uar),
+        "" if method.difference is None else p_value(method.difference.holm_p),
+    ]
+    if comparison.config.pair:
+        cells.append("" if method.pair_accuracy is None else percent(method.pair_accuracy))
+    return cells
+
+
+def counts(comparison: Comparison) -> str:
+    """Say what was judged."""
+    dropped = f", {comparison.num_dropped} dropped" if comparison.num_dropped else ""
+    return (
+        f"{comparison.num_clips} clips{dropped}, {len(comparison.labels)} emotions, "
+        f"{len(comparison.subjects)} speakers ({', '.join(comparison.subjects)})"
+    )
+
+
+def subject_cells(method: MethodResult) -> list[str]:
+    """Write each subject's UAR in percent, and the difference to the reference in points."""
+    return [
+        f"{100 * s.uar.estimate:.1f}"
+        + ("" if s.difference is None else f" ({100 * s.difference.estimate:+.1f})")
+        for s in method.subjects
+    ]
+
+
+def verdict(method: MethodResult, comparison: Comparison) -> str:
+    """Say in a sentence how a method stands to the reference, and for whom."""
+    name, reference = title(method.name), title(comparison.reference)
+    if method.difference is None:
+        return f"{name} is the reference."
+    gap = method.difference.uar
+    if gap.low > 0:
+        claim = f"{name} beats {reference}"
+    elif gap.high < 0:
+        claim = f"{name} falls short of {reference}"
+    else:
+        claim = f"{name} does not differ from {reference} beyond the noise"
+    return f"{claim}: {points(gap)} points of UAR, {comparison.scope}."
+
+
+def contenders(comparison: Comparison) -> list[MethodResult]:
+    """Return the methods that are no frame baseline; if there are none, all but the reference."""
+    others = [m for m in comparison.methods if m.difference is not None]
+    models = [m for m in others if m.name not in comparison.config.frame_baselines]
+    return models or others
+
+
+def headline(comparison: Comparison) -> str:
+    """Say what the whole comparison found."""
+    found = contenders(comparison)
+    if not found:
+        return f"Only {title(comparison.reference)} was measured; there is nothing to compare."
+    sentence = verdict(max(found, key=lambda m: m.uar.estimate), comparison)
+    return sentence[0].upper() + sentence[1:]
+
+
+def pair_sentence(comparison: Comparison) -> str:
+    """Say what the time-reversed pair is, and whether the order-blind methods prove it."""
+    if comparison.config.pair is None:
+        return ""
+    first, second = comparison.config.pair
+    text = (
+        f"The clips of {first} are those of {second} backwards ({comparison.num_pair_clips} clips "
+        "in all): a judge blind to the order of frames gets 50 % by construction."
+    )
+    off = [
+        title(m.name)
+        for m in comparison.methods
+        if m.is_order_blind and m.pair_accuracy is not None and 0.5 not in m.pair_accuracy
+    ]
+    if off:
+        text += (
+            f" {', '.join(off)} should, and is off: the pair is not what it should be, and this "
+            "table proves nothing about time."
+        )
+    return text
+
+
+def caveats(comparison: Comparison) -> Iterator[str]:
+    """Say what the figures do not tell."""
+    bootstrap = comparison.config.bootstrap
+    yield (
+        f"Brackets: {100 * bootstrap.confidence:.0f} % intervals from {bootstrap.num_resamples} "
+        f"paired resamples of {_what_is_drawn(comparison)}. They hold {comparison.scope}."
+    )
+    if comparison.is_reference_chosen:
+        yield (
+            f"The reference, {title(comparison.reference)}, is the frame baseline that did best on "
+            "these very clips: that favours it, not what is held against it."
+        )
+    population = next((m.difference.population for m in comparison.methods if m.difference), None)
+    if population is not None and population.p_value is None:
+        yield population.explanation
+    yield (
+        "McNemar's test on seed-averaged probabilities is secondary: it takes clips of one speaker "
+        "for independent. Its p-values are adjusted for the methods of the table (Holm)."
+    )
+    if comparison.num_lone_clips:
+        yield (
+            f"{comparison.num_lone_clips} clips are alone in their speaker and class; they cannot "
+            "vary, so the intervals are too narrow."
+        )
+    yield from _space_caveats(comparison)
+
+
+def _what_is_drawn(comparison: Comparison) -> str:
+    what = "subjects" if comparison.resampled == "subjects" else "clips within speaker and class"
+    if all(method.num_seeds == 1 for method in comparison.methods):
+        return f"{what}; one training seed, so training randomness is not in them"
+    return f"{what}, and of training seeds"
+
+
+def _space_caveats(comparison: Comparison) -> Iterator[str]:
+    masked = {title(m.name): m.masked for m in comparison.methods if m.masked}
+    if masked:
+        emotions = sorted({emotion.value for some in masked.values() for emotion in some})
+        yield (
+            f"Judged among {len(comparison.labels)} emotions: {', '.join(emotions)} masked and the "
+            f"rest renormalised for {', '.join(masked)}."
+        )
+    if comparison.num_dropped:
+        yield f"{comparison.num_dropped} clips show an emotion outside them and were dropped."
+
+
+def population_rows(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return each method's population p-value; nothing below ten subjects."""
+    return [
+        (title(m.name), p_value(m.difference.population.p_value))
+        for m in comparison.methods
+        if m.difference is not None and m.difference.population.p_value is not None
+    ]
