@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float
 
 from emotemporal.synthetic.expressions import ACTION_UNITS, Actions
-from emotemporal.synthetic.head import Curve, Points
+from emotemporal.synthetic.head import Curve, Points, smooth
 from emotemporal.synthetic.identity import Identity
 from emotemporal.synthetic.lower_face import (
     EYE_Y,
@@ -47,35 +46,9 @@ def face_curves(identity: Identity, actions: Actions) -> Curves:
 # Half the outline of a face from the middle of the skull to that of the chin (at y = 1.28).
 _OUTLINE_X = np.array([0.0, 0.36, 0.66, 0.87, 0.98, 1.0, 0.975, 0.9, 0.76, 0.55, 0.28, 0.0])
 _OUTLINE_Y = np.array([-1.42, -1.36, -1.16, -0.86, -0.5, -0.1, 0.26, 0.6, 0.9, 1.12, 1.25, 1.28])
-_OUTLINE_AT = np.arange(len(_OUTLINE_X), dtype=float)
 
 
-def _smooth(
-    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], count: int
-) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Run a Catmull-Rom spline through the points."""
-    at = np.linspace(0, len(x) - 1, count)
-    i = np.minimum(at.astype(int), len(x) - 2)
-    t = at - i
-    curves = []
-    for values in (x, y):
-        padded = np.concatenate(
-            [[2 * values[0] - values[1]], values, [2 * values[-1] - values[-2]]]
-        )
-        a, b, c, d = (padded[i + k] for k in range(4))
-        curves.append(
-            0.5
-            * (
-                2 * b
-                + (c - a) * t
-                + (2 * a - 5 * b + 4 * c - d) * t**2
-                + (3 * b - a - 3 * c + d) * t**3
-            )
-        )
-    return curves[0], curves[1]
-
-
-_SIDE_X, _SIDE_Y = _smooth(_OUTLINE_X, _OUTLINE_Y, 34)
+_SIDE_X, _SIDE_Y = smooth(np.stack([_OUTLINE_X, _OUTLINE_Y], axis=1), 34).T
 # How much of a jaw's drop, of a smile's widening and of the jaw's own width each point takes.
 _JAW_SHARE = np.clip((_SIDE_Y - 0.25) / 1.0, 0, 1) ** 1.3
 _CHEEK_SHARE = np.exp(-(((_SIDE_Y - 0.4) / 0.3) ** 2))

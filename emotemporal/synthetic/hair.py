@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from emotemporal.synthetic.head import Curve, Points, Pose, project
+from emotemporal.synthetic.head import Curve, Points, Pose, project, smooth
 from emotemporal.synthetic.identity import Identity, scale_colour
 from emotemporal.synthetic.paint import Picture, dot, fill, stroke, taper
 
@@ -17,7 +17,7 @@ def paint_behind(
     picture: Picture, lines: Mapping[str, Points], identity: Identity, pose: Pose
 ) -> None:
     """Paint what the face hides: long hair, body, neck and ears, in place."""
-    if identity.hair_style in ("long", "curly"):
+    if identity.hair_style == "long":
         dark = scale_colour(identity.hair, 0.72)
         fill(picture, _on_head(_mane(identity), pose, None), dark)
     if identity.hair_style != "bald":
@@ -32,10 +32,10 @@ def paint_behind(
 
 
 def _mane(identity: Identity) -> Points:
-    length = 1.75 if identity.hair_style == "long" else 0.55
-    wide = (1.2 if identity.hair_style == "long" else 1.26) * identity.width
+    length, wide = 1.75, 1.2 * identity.width
     top = np.stack([wide * np.cos(_ARC), -0.35 + 1.28 * np.sin(_ARC)], axis=1)
-    right = np.array([[wide * 1.06, 0.4], [wide * 1.02, length - 0.25], [wide * 0.75, length]])
+    side = [[wide, -0.35], [wide * 1.06, 0.4], [wide * 1.02, length - 0.3], [wide * 0.75, length]]
+    right = smooth(np.array(side), 16)
     return np.concatenate([top, right, right[::-1] * [-1, 1]])
 
 
@@ -56,10 +56,11 @@ def _paint_body(
     shadow = np.concatenate([jaw, deep[::-1]])
     half = np.array([0.5 * unit, 1e4])
     fill(picture, np.clip(shadow, base + lean - half, base + lean + half), _in_shadow(identity))
-    slope = np.array([[0.0, 2.02], [0.34, 1.72], [0.52, 1.4], [0.86, 1.62], [1.5, 1.84]])
-    shoulder = np.concatenate([slope, [[1.92, 2.14], [2.12, 2.7], [2.2, 4.5]]])
-    fill(picture, _mirrored(shoulder) * unit + base, identity.clothes)
-    neckline = np.concatenate([slope[2::-1], slope[1:3] * [-1, 1]]) * unit + base
+    collar = np.array([[0.0, 2.02], [0.34, 1.72], [0.52, 1.4]])
+    slope = np.array([[0.52, 1.4], [0.86, 1.6], [1.45, 1.8], [1.88, 2.1], [2.1, 2.7], [2.2, 4.5]])
+    body = np.concatenate([collar, smooth(slope, 30)])
+    fill(picture, _mirrored(body) * unit + base, identity.clothes)
+    neckline = np.concatenate([collar[::-1], collar[1:] * [-1, 1]]) * unit + base
     stroke(picture, neckline, scale_colour(identity.clothes, 0.76), 0.07 * unit)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-Points = Float[np.ndarray, "n 2"]
+Points = Float[np.ndarray, "_ 2"]
 _DEPTH = 0.8  # of the face's front above the ears' plane: flatter than a ball, as heads are
 
 
@@ -66,3 +66,14 @@ def _place(
     x, y = x * np.cos(roll) - y * np.sin(roll), x * np.sin(roll) + y * np.cos(roll)
     nearness = pose.unit_px * (1 + 0.05 * z)
     return np.stack([pose.x_px + x * nearness, pose.y_px + y * nearness], axis=1)
+
+
+def smooth(points: Points, count: int) -> Points:
+    """Return `count` points along a Catmull-Rom spline through the points given."""
+    at = np.linspace(0, len(points) - 1, count)
+    i = np.minimum(at.astype(int), len(points) - 2)
+    t = (at - i)[:, None]
+    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    a, b, c, d = (padded[i + k] for k in range(4))
+    squared = 2 * a - 5 * b + 4 * c - d
+    return np.asarray(0.5 * (2 * b + (c - a) * t + squared * t**2 + (3 * b - a - 3 * c + d) * t**3))

@@ -9,8 +9,8 @@ from jaxtyping import Float, UInt8
 from emotemporal.synthetic.head import Points
 from emotemporal.synthetic.identity import Colour
 
-Picture = UInt8[np.ndarray, "h w 3"]
-Mask = UInt8[np.ndarray, "h w"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
+Mask = UInt8[np.ndarray, "_ _"]
 _SHIFT = 4  # OpenCV's fixed point: sixteenths of a pixel, else slow movements jump
 
 

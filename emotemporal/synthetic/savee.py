@@ -25,7 +25,7 @@ from emotemporal.synthetic.identity import Identity, sample_identity
 from emotemporal.synthetic.paint import Picture
 from emotemporal.synthetic.scenery import SUPERSAMPLING, Scenery, develop, sample_scenery
 from emotemporal.synthetic.timeline import MovementConfig, Performance, perform, sample_envelope
-from emotemporal.synthetic.video import write_video
+from emotemporal.synthetic.video import write_intra_avi
 from emotemporal.synthetic.workers import draw_all
 
 REVERSED_PAIR = (Emotion.SURPRISE, Emotion.FEAR)
@@ -187,7 +187,7 @@ def _draw_and_write(job: _Job) -> None:
     clips = [drawn, reverse(drawn, REVERSED_PAIR[1])] if is_pair else [drawn]
     for path, clip in zip(paths, clips, strict=True):
         write_truth(path.with_suffix(".csv"), clip)
-        write_video(path, clip.frames, job.config.frame_rate_hz)
+        write_intra_avi(path, clip.frames, job.config.frame_rate_hz)
 
 
 def _count(config: SyntheticSaveeConfig, emotion: Emotion) -> int:

@@ -20,8 +20,8 @@ from emotemporal.synthetic.identity import Identity, sample_identity
 from emotemporal.synthetic.paint import Picture
 from emotemporal.synthetic.scenery import SUPERSAMPLING, Scenery, develop, sample_scenery
 from emotemporal.synthetic.timeline import Envelope, MovementConfig, Performance, Times, perform
-from emotemporal.synthetic.video import write_video
 from emotemporal.synthetic.workers import draw_all
+from emotemporal.video.write import VideoWriter
 
 TRUTH_COLUMNS = ("time_s", "face", "x1", "y1", "x2", "y2", "emotion", "intensity")
 _FRAMES_A_JOB = 25
@@ -49,7 +49,7 @@ class SyntheticSceneConfig:
     frame_rate_hz: float = 25.0
     width_px: int = 640
     height_px: int = 360
-    max_noise_std: float = 4.0
+    max_noise_std: float = 2.5
     """Of the camera's noise, in grey levels."""
     movement: MovementConfig = field(default_factory=lambda: MovementConfig(speech_share=0.5))
     seed: int = 0
@@ -115,12 +115,13 @@ def write_scene(path: Path, config: SyntheticSceneConfig, workers: int = 1) -> N
     are numbered from the left. Drawn already with the same config, it is left alone.
 
     Args:
-        path: Of the video; `.mp4`, or `.avi` for frames without loss from one to the next.
+        path: Of the video; `.mp4`, `.webm` or `.avi`.
         config: What to draw.
         workers: Processes that draw.
 
     Raises:
         FileExistsError: The file holds something else.
+        VideoError: OpenCV cannot write such a file.
     """
     record = path.with_suffix(".synthetic.json")
     if not claim(record, config, path.exists()):
@@ -129,7 +130,10 @@ def write_scene(path: Path, config: SyntheticSceneConfig, workers: int = 1) -> N
     jobs = [_Job(config, start) for start in starts]
     write_text(path.with_suffix(".truth.csv"), _truth(config))
     pieces = draw_all(_draw_piece, jobs, workers, f"drawing {path.name}")
-    write_video(path, (frame for piece in pieces for frame in piece), config.frame_rate_hz)
+    with VideoWriter(path, config.frame_rate_hz) as video:
+        for piece in pieces:
+            for frame in piece:
+                video.write(frame)
     finish(record, config)
 
 
@@ -166,7 +170,7 @@ def _rehearse(config: SyntheticSceneConfig, face: int) -> Actor:
     performance = perform(times_s, shown, config.movement, generator)
     canvas_px = SUPERSAMPLING * config.width_px
     centre = (canvas_px * (face + 0.5) / config.num_faces, SUPERSAMPLING * config.height_px * 0.5)
-    unit_px = SUPERSAMPLING * config.height_px * 0.185
+    unit_px = SUPERSAMPLING * config.height_px * 0.19
     return Actor(sample_identity(generator), performance, truth, centre, unit_px)
 
 
