@@ -38,8 +38,6 @@ class Decoder(Protocol):
     """One open file. `times_s` are the container's, one a stored frame."""
 
     times_s: Float[np.ndarray, " n"]
-    is_faithful: bool
-    """Whether it gives every stored frame, those too that an edit list hides."""
 
     def images(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]: ...
 
@@ -56,7 +54,7 @@ class VideoFile:
     in the process that reads it: decoders do not survive a fork.
 
     `auto` is decord, else torchcodec, else OpenCV; OpenCV also for rotated videos, which decord
-    garbles. Colours differ by a few levels between backends.
+    garbles. Colours may differ by a few levels between backends.
 
     Raises:
         VideoError: Not a video, truncated, or with other than the declared number of frames. The
@@ -90,7 +88,7 @@ class VideoFile:
 
     def _learn(self, decoder: Decoder, declared: Declared) -> None:
         times_s = decoder.times_s
-        _check_count(self.path, len(times_s), declared, may_hide=not decoder.is_faithful)
+        _check_count(self.path, len(times_s), declared)
         if len(times_s) == 0 or not np.isfinite(times_s).all() or np.any(np.diff(times_s) <= 0):
             raise VideoError(
                 f"{self.path}: its {len(times_s)} frame times do not grow; convert it again"
@@ -163,11 +161,11 @@ def _open(path: Path, backend: Backend, declared: Declared) -> Decoder:
     return OpenCVDecoder(path, declared)
 
 
-def _check_count(path: Path, found: int, declared: Declared, may_hide: bool) -> None:
+def _check_count(path: Path, found: int, declared: Declared) -> None:
     if declared.num_frames is None:
         return
-    fewest = declared.num_frames - (declared.num_unshown if may_hide else 0)
-    if not fewest <= found <= declared.num_frames:
+    # Decoders differ in whether they give the frames that an edit list hides.
+    if not declared.num_frames - declared.num_unshown <= found <= declared.num_frames:
         raise VideoError(
             f"{path}: declares {declared.num_frames} frames, there are {found}. It is cut off or "
             "its header is wrong; fetch it again or convert it from its source"
@@ -175,8 +173,6 @@ def _check_count(path: Path, found: int, declared: Declared, may_hide: bool) -> 
 
 
 class _DecordDecoder:
-    is_faithful = True
-
     def __init__(self, path: Path, declared: Declared) -> None:
         import decord
 
@@ -220,8 +216,6 @@ class _DecordDecoder:
 
 
 class _TorchCodecDecoder:
-    is_faithful = False
-
     def __init__(self, path: Path) -> None:
         from torchcodec.decoders import VideoDecoder
 

@@ -20,8 +20,6 @@ class OpenCVDecoder:
         VideoError: Not a video that OpenCV can read.
     """
 
-    is_faithful = False
-
     def __init__(self, path: Path, declared: Declared) -> None:
         self._path = path
         self._capture = self._open()

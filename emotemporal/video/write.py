@@ -12,15 +12,15 @@ from jaxtyping import UInt8
 
 from emotemporal.video.source import VideoError
 
-Codec = Literal["auto", "avc1", "vp09", "mp4v", "mjpg"]
-# Browsers play the first two; the wheels of opencv-python bring no H.264 encoder on Linux.
+Codec = Literal["auto", "avc1", "vp08", "vp09", "mp4v", "mjpg"]
+# Browsers play the first three; the wheels of opencv-python bring no H.264 encoder on Linux.
 _CODECS_OF = {
     ".mp4": ("avc1", "vp09", "mp4v"),
-    ".webm": ("vp09",),
+    ".webm": ("vp08", "vp09"),
     ".avi": ("mjpg",),
 }
-_USUAL: dict[str, Codec] = {".mp4": "mp4v", ".webm": "vp09", ".avi": "mjpg"}
-_FOURCC = {"avc1": "avc1", "vp09": "vp09", "mp4v": "mp4v", "mjpg": "MJPG"}
+_USUAL: dict[str, Codec] = {".mp4": "mp4v", ".webm": "vp08", ".avi": "mjpg"}
+_FOURCC = {"avc1": "avc1", "vp08": "VP80", "vp09": "VP90", "mp4v": "mp4v", "mjpg": "MJPG"}
 
 
 class VideoWriter:
@@ -33,8 +33,9 @@ class VideoWriter:
         path: `.mp4`, `.webm` or `.avi`.
         frame_rate_hz: Of the video; images are given at this rate.
         codec: `mp4v`, usual for `.mp4`, is fast (1 ms a 640 x 360 frame) and plays in players, not
-            in browsers. `vp09` plays in browsers and takes 100 ms. `mjpg` is for `.avi`. `auto` is
-            the first that browsers play and this OpenCV can write.
+            in browsers. `vp08`, usual for `.webm`, plays in browsers and takes 20 ms; `vp09` also
+            in `.mp4`, and takes 100 ms. `mjpg` is for `.avi`. `auto` is what browsers play, if this
+            OpenCV can write it (H.264 before VP9), else the usual.
 
     Raises:
         VideoError: OpenCV cannot write such a file, an image has another size, or what was written
