@@ -38,10 +38,10 @@ print(json.dumps(sorted(sys.modules)))
 # imported in a fork of it. So each is the first of this package, at a hundredth of the price.
 REPORT_FAILING_ALONE = """
 import importlib, json, os, sys, traceback
-for library in ("numpy", "cv2", "torch", "torchvision", "pandas", "scipy.stats"):
+for library in sys.argv[1].split():
     importlib.import_module(library)
 failing = {}
-for name in sys.argv[1:]:
+for name in sys.argv[2:]:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -85,7 +85,8 @@ OURS = modules_of(emotemporal.__path__, "emotemporal")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each module")
 def test_every_module_of_every_room_imports_alone():
-    assert run_fresh(REPORT_FAILING_ALONE, OURS) == {}
+    libraries = "numpy cv2 torch torchvision pandas scipy.stats"
+    assert run_fresh(REPORT_FAILING_ALONE, [libraries, *OURS]) == {}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each module")
@@ -97,7 +98,7 @@ def test_a_module_that_needs_another_to_come_first_is_named(tmp_path):
     (house / "stairs.py").write_text("from house.hall import DOORS\nSTEPS = 9\n")
     (house / "roof.py").write_text("TILES = 1\n")
     names = modules_of([str(house)], "house")
-    failing = run_fresh(REPORT_FAILING_ALONE, names, tmp_path)
+    failing = run_fresh(REPORT_FAILING_ALONE, ["", *names], tmp_path)
     assert sorted(failing) == ["house.hall", "house.stairs"]
     assert "circular import" in failing["house.hall"]
 
