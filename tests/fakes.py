@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -82,3 +82,17 @@ class FakeEngine:
         logits = np.zeros(len(self.labels))
         logits[:3] = self._sharpness * crop.mean(axis=(0, 1)) / 255
         return logits
+
+
+class MemoryLogger:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, dict[str, float]]] = []
+        self.is_finished = False
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        self.rows.append((step, dict(values)))
+
+    def finish(self) -> None:
+        self.is_finished = True

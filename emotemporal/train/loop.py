@@ -191,8 +191,12 @@ class _Run:
         self.fabric_optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss_sum / mean_weight.clamp(min=1e-12))
         if self.config.max_grad_norm is not None:
+            # A gradient that is not finite is told by `_look_up`, with what to do about it.
             self.fabric.clip_gradients(
-                self.wrapped, self.fabric_optimizer, max_norm=self.config.max_grad_norm
+                self.wrapped,
+                self.fabric_optimizer,
+                max_norm=self.config.max_grad_norm,
+                error_if_nonfinite=False,
             )
         self.fabric_optimizer.step()
         if self.average is not None:
