@@ -59,7 +59,7 @@ def _paint_eyeball(
         return
     origin = np.array([columns.start, rows.start], dtype=float)
     ball = np.empty_like(target)
-    ball[:] = (243, 240, 236)
+    ball[:] = mix_colours((240, 237, 233), identity.skin, 0.14 + 0.16 * identity.darkness)
     size = identity.eye_size * unit
     pupil = lines[f"pupil_{name}"] - origin + np.array([gaze]) * [0.07 * size, 0.045 * size]
     dot(ball, pupil, 0.112 * size, scale_colour(identity.iris, 0.55))
@@ -91,7 +91,11 @@ def paint_brows(
     widths = (
         0.105 * np.clip(1.02 - t, 0, 1) ** 0.6 * np.minimum(0.45 + 2.6 * t, 1)
     ) * identity.brow_weight
-    hair = identity.hair if sum(identity.hair) < 330 else scale_colour(identity.hair, 0.72)
+    # A brow that is lighter than its forehead would show no movement.
+    is_light = sum(identity.hair) > 330
+    hair = scale_colour(identity.hair, 0.72) if is_light else identity.hair
+    if sum(hair) > 0.8 * sum(identity.skin):
+        hair = scale_colour(identity.skin, 0.45)
     colour = mix_colours(hair, identity.skin, 0.08)
     for name in ("left", "right"):
         taper(picture, lines[f"brow_{name}"], colour, widths * pose.unit_px)

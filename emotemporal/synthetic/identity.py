@@ -80,6 +80,11 @@ class Identity:
     """How dark the shaved beard shows, 0 to 1."""
     glasses: Literal["none", "round", "square"]
 
+    @property
+    def darkness(self) -> float:
+        """Of the skin: 0 for light, 1 for the darkest drawn."""
+        return float(np.clip((215 - np.mean(self.skin)) / 120, 0, 1))
+
 
 def sample_identity(generator: np.random.Generator) -> Identity:
     """Invent a person."""

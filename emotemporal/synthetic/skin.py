@@ -95,6 +95,12 @@ def _relief(identity: Identity, light: Light) -> UInt8[np.ndarray, "h w"]:
     lit = np.clip(np.einsum("chw,c->hw", normal, towards), 0, 1)
     contrast = 0.32 + 0.3 * light.hardness
     shade = 1 + contrast * (lit - 0.86 * towards[2] - 0.1)
+    # Sockets lie in shadow and cheekbones shine; the darker the skin, the more the shine tells.
+    shine = 0.05 + 0.27 * identity.darkness
+    for side in (-1.0, 1.0):
+        shade -= (0.1 + 0.8 * shine) * bump(side * identity.eye_spacing, -0.2, 0.27, 0.17)
+        shade += shine * bump(side * 0.5, 0.22, 0.27, 0.2)
+    shade += shine * (bump(0, -0.12, 0.09, 0.4) + 0.6 * bump(0, -0.75, 0.5, 0.25))
     shade = cv2.GaussianBlur(shade.astype(np.float32), (0, 0), 1.5)
     return np.asarray(np.clip(shade * _UNLIT, 70, 250), dtype=np.uint8)
 
