@@ -102,6 +102,12 @@ def speaker_names(count: int) -> tuple[str, ...]:
     )[:count]
 
 
+def clip_names(config: SyntheticSaveeConfig) -> list[str]:
+    """Return the clips' names under `AudioVisualClip`, without suffix: DC/a1 and so on."""
+    speakers = speaker_names(config.num_speakers)
+    return [f"{speakers[s]}/{_CODES[emotion]}{number}" for s, emotion, number in _clips(config)]
+
+
 def write_savee(root: Path, config: SyntheticSaveeConfig, workers: int = 1) -> None:
     """Draw a SAVEE into a folder: `AudioVisualClip/DC/a1.avi`, with `a1.csv` beside it.
 
@@ -121,13 +127,7 @@ def write_savee(root: Path, config: SyntheticSaveeConfig, workers: int = 1) -> N
     record = root / "synthetic_savee.json"
     if not claim(record, config, root.is_dir() and any(root.iterdir())):
         return
-    jobs = [
-        _Job(root, config, speaker, emotion, number)
-        for speaker in range(config.num_speakers)
-        for emotion in SAVEE_7.emotions
-        if emotion is not REVERSED_PAIR[1]
-        for number in range(1, _count(config, emotion) + 1)
-    ]
+    jobs = [_Job(root, config, *clip) for clip in _clips(config) if clip[1] is not REVERSED_PAIR[1]]
     for speaker in speaker_names(config.num_speakers):
         (root / "AudioVisualClip" / speaker).mkdir(parents=True, exist_ok=True)
     for _ in draw_all(_draw_and_write, jobs, workers, "drawing SAVEE"):
@@ -188,6 +188,16 @@ def _draw_and_write(job: _Job) -> None:
     for path, clip in zip(paths, clips, strict=True):
         write_truth(path.with_suffix(".csv"), clip)
         write_intra_avi(path, clip.frames, job.config.frame_rate_hz)
+
+
+def _clips(config: SyntheticSaveeConfig) -> list[tuple[int, Emotion, int]]:
+    """Return speaker, emotion and number of every clip."""
+    return [
+        (speaker, emotion, number)
+        for speaker in range(config.num_speakers)
+        for emotion in SAVEE_7.emotions
+        for number in range(1, _count(config, emotion) + 1)
+    ]
 
 
 def _count(config: SyntheticSaveeConfig, emotion: Emotion) -> int:

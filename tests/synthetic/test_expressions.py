@@ -45,7 +45,7 @@ def test_prototypes_hold_what_was_published_and_what_most_people_do(emotion):
 
 
 def test_the_pair_is_drawn_with_units_that_emfacs_gives_both():
-    shared = {f"AU{n}" for n in "1 2 5 26".split()} | {"AU25"}
+    shared = {f"AU{n}" for n in ["1", "2", "5", "26"]} | {"AU25"}
     assert set(PAIR_ACTIONS) == shared
 
 

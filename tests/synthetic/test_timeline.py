@@ -73,13 +73,15 @@ def test_movement_stays_within_its_limits():
     for seed in range(20):
         done = perform(TIMES_S, [], limits, np.random.default_rng(seed))
         assert np.abs(done.yaw_deg).max() <= 9
-        assert 0 <= done.speech.min() and done.speech.max() <= 1
+        assert done.speech.min() >= 0
+        assert done.speech.max() <= 1
 
 
 def test_a_still_person_is_still():
     still = MovementConfig(0, 0, 0, 0, 0, speech_share=0, blinks_hz=0)
     done = perform(TIMES_S, [], still, np.random.default_rng(0))
-    assert not done.yaw_deg.any() and not done.speech.any()
+    assert not done.yaw_deg.any()
+    assert not done.speech.any()
     assert all(not values.any() for values in done.actions.values())
 
 
