@@ -86,7 +86,9 @@ OURS = modules_of(emotemporal.__path__, "emotemporal")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each module")
 def test_every_module_of_every_room_imports_alone():
     libraries = "numpy cv2 torch torchvision pandas scipy.stats"
-    assert run_fresh(REPORT_FAILING_ALONE, [libraries, *OURS]) == {}
+    failing = run_fresh(REPORT_FAILING_ALONE, [libraries, *OURS])
+    reasons = [f"{name}: {reason.splitlines()[-1]}" for name, reason in failing.items()]
+    assert not reasons, "\n".join(reasons)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each module")
