@@ -169,18 +169,18 @@ def box_of(table: DatasetTable, row: int) -> Box | None:
 
 
 def soft_targets(
-    table: DatasetTable, labels: LabelSpace
+    table: DatasetTable, labels: LabelSpace, use_votes: bool = True
 ) -> tuple[Float[np.ndarray, "n k"], Bool[np.ndarray, " n"]]:
     """Return every row's target over `labels`, and which rows have one.
 
     Votes are shared out among the emotions of `labels` where there are votes; a row without them
     has its one emotion. A row whose emotion lies outside `labels`, or with no vote for any of
-    them, has no target.
+    them, has no target. Without `use_votes` a row has its one emotion or no target.
     """
     names = list(labels.names)
     wanted = table.rows["emotion"].to_numpy(dtype=object)[:, None]
     targets = (wanted == np.array(names, dtype=object)[None]).astype(np.float64)
-    if table.has_votes:
+    if use_votes and table.has_votes:
         votes = table.rows[[f"votes_{name}" for name in names]].to_numpy(dtype=np.float64)
         has_votes = np.nansum(votes, axis=1) > 0
         is_excluded = (

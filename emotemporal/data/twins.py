@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from einops import rearrange, reduce
@@ -19,6 +21,7 @@ from emotemporal.data.table import SPLITS, DatasetTable, Split, file_of
 _NUM_DIRECTIONS = 12
 _FIT_ON = 20_000  # images that the projection is fitted on
 _BLOCK = 8192
+_TAIL_BYTES = 1024
 # A corpus of video frames can have every image near every other: then only so many neighbours of
 # each are looked at, which chains them into the same groups.
 _MAX_PAIRS = 20_000_000
@@ -71,16 +74,25 @@ def find_twins(signatures: Sequence[Signature], config: TwinConfig, workers: int
 
 
 def byte_twins(table: DatasetTable) -> Twins:
-    """Return exact twins by the files' bytes alone; only files of equal size are opened."""
-    sizes = [file_of(table, row).stat().st_size for row in range(len(table))]
-    _, inverse, counts = np.unique(sizes, return_inverse=True, return_counts=True)
-    signatures = [
-        sign_bytes(file_of(table, row))
-        if counts[inverse[row]] > 1
-        else Signature(f"alone {row}", None)
-        for row in range(len(table))
-    ]
-    return find_twins(signatures, TwinConfig())
+    """Return exact twins by the files' bytes alone.
+
+    Size first, then the last bytes, then the whole: most files are not read, or hardly.
+    """
+    paths = [file_of(table, row) for row in range(len(table))]
+    keys: list[tuple[object, ...]] = [(path.stat().st_size,) for path in paths]
+    for look in (_last_bytes, lambda path: sign_bytes(path).digest):
+        counts = Counter(keys)
+        keys = [
+            (*key, look(path)) if counts[key] > 1 else key
+            for key, path in zip(keys, paths, strict=True)
+        ]
+    return find_twins([Signature(repr(key), None) for key in keys], TwinConfig())
+
+
+def _last_bytes(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        return stream.read()
 
 
 def rows_with_twin_in(
