@@ -17,9 +17,9 @@ from jaxtyping import Float
 from emotemporal.evaluation.metrics import Interval
 
 Kind = Literal["reference", "baseline", "model"]
-_ROW_PX = 30
-_TOP_PX = 26
-_RIGHT_PX = 24
+_ROW_PX = 30.0
+_TOP_PX = 26.0
+_RIGHT_PX = 24.0
 _CHARACTER_PX = 7.4  # of the widest system fonts at 13 px: labels must not run into the plot
 
 

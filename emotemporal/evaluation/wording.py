@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.results import Comparison, MethodResult
+from emotemporal.evaluation.statistics import holm
 
 HEADER = (
     "method",
@@ -180,9 +181,11 @@ def _space_caveats(comparison: Comparison) -> Iterator[str]:
 
 
 def population_rows(comparison: Comparison) -> list[tuple[str, str]]:
-    """Return each method's population p-value; nothing below ten subjects."""
-    return [
-        (title(m.name), p_value(m.difference.population.p_value))
+    """Return each method's population p-value (Holm); nothing below ten subjects."""
+    found = {
+        m.name: m.difference.population.p_value
         for m in comparison.methods
         if m.difference is not None and m.difference.population.p_value is not None
-    ]
+    }
+    adjusted = holm([p for p in found.values() if p is not None])
+    return [(title(name), p_value(p)) for name, p in zip(found, adjusted, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -13,6 +13,7 @@ from emotemporal.timing import to_ns
 from emotemporal.types import StreamPrediction
 
 
+@runtime_checkable
 class _Timed(Protocol):
     @property
     def time_s(self) -> float: ...

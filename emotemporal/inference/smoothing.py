@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -43,6 +43,7 @@ class SmootherState(NamedTuple):
     speed: Float[np.ndarray, " k"]
 
 
+@runtime_checkable
 class Smoother(Protocol):
     """Probabilities in, steadier probabilities out, one step at a time."""
 
@@ -204,9 +205,10 @@ def smooth_stream(prediction: StreamPrediction, smoother: Smoother) -> StreamPre
 
 def _low_pass_weight(
     cutoff_hz: float | Float[np.ndarray, " k"], step_s: float
-) -> Float[np.ndarray, " k"]:
+) -> Float[np.ndarray, "*k"]:
     """Return how much of a new value a first-order low-pass filter takes."""
-    return np.asarray(1 / (1 + 1 / (2 * math.pi * np.asarray(cutoff_hz) * step_s)))
+    turns = 2 * math.pi * np.asarray(cutoff_hz) * step_s
+    return np.asarray(turns / (turns + 1))
 
 
 def _softmax(logits: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:

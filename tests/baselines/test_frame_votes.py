@@ -111,4 +111,4 @@ def test_what_is_not_a_clip_is_refused(probabilities, times_s, message):
 
 def test_a_time_of_zero_is_refused():
     with pytest.raises(ValueError, match="time_constant_s is 0"):
-        FrameVoteConfig(time_constant_s=0)
+        FrameVoteConfig(time_constant_s=0.0)

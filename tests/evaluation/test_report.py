@@ -166,7 +166,7 @@ def test_ten_subjects_have_their_population_p_on_the_page():
 
 
 def test_an_axis_holds_every_interval_and_ends_on_round_values():
-    axis = axis_around([Interval(0.5, 0.43, 0.58), Interval(float("nan"), 0, 0)], "%", [0.14])
+    axis = axis_around([Interval(0.5, 0.43, 0.58), Interval(float("nan"), 0.0, 0.0)], "%", [0.14])
     assert axis.low == pytest.approx(0.1)
     assert axis.high == pytest.approx(0.6)
     signed = axis_around([Interval(-0.1, -0.2, 0.03)], "points", [0.0], is_signed=True)
@@ -176,6 +176,6 @@ def test_an_axis_holds_every_interval_and_ends_on_round_values():
 
 def test_a_figure_without_clips_is_said_not_drawn():
     row = PlotRow("contempt (0)", Interval(float("nan"), float("nan"), float("nan")), "model", "")
-    svg = interval_plot([row], Axis("recall, %", 0, 1), [GuideLine(0.5, "half")])
+    svg = interval_plot([row], Axis("recall, %", 0.0, 1.0), [GuideLine(0.5, "half")])
     assert "no clips" in svg
     assert "nan" not in svg

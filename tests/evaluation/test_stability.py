@@ -18,7 +18,7 @@ from emotemporal.labels import Emotion
 from emotemporal.types import Target
 
 N, H, F = Emotion.NEUTRAL, Emotion.HAPPINESS, Emotion.FEAR
-TRUTH = [Target(0, 2, N), Target(2, 4, H), Target(4, 6, F)]
+TRUTH = [Target(0.0, 2.0, N), Target(2.0, 4.0, H), Target(4.0, 6.0, F)]
 """Two changes: to happiness at 2 s, to fear at 4 s; the last segment ends at 6 s."""
 
 
@@ -114,8 +114,8 @@ def test_a_timeline_worked_by_hand(switches, outcomes, num_spurious):
 
 
 def test_a_blend_changes_at_its_half_and_so_does_a_gap():
-    overlap = [Target(0, 3, N), Target(2, 5, H)]
-    gap = [Target(0, 2, N), Target(3, 5, H)]
+    overlap = [Target(0.0, 3.0, N), Target(2.0, 5.0, H)]
+    gap = [Target(0.0, 2.0, N), Target(3.0, 5.0, H)]
     for truth in (overlap, gap):
         (change,) = judged([(0, N), (2.7, H)], truth).changes
         assert change.time_s == 2.5
@@ -123,14 +123,14 @@ def test_a_blend_changes_at_its_half_and_so_does_a_gap():
 
 
 def test_a_segment_that_goes_on_with_the_same_emotion_is_no_change():
-    truth = [Target(0, 2, N), Target(2, 3, H), Target(3, 5, H), Target(5, 6, N)]
+    truth = [Target(0.0, 2.0, N), Target(2.0, 3.0, H), Target(3.0, 5.0, H), Target(5.0, 6.0, N)]
     first, second = judged([(0, N), (2.5, H), (5.5, N)], truth).changes
     assert (first.time_s, first.until_s) == (2.0, 5.0)
     assert second.time_s == 5.0
 
 
 def test_only_the_time_with_a_truth_counts():
-    truth = [Target(1, 2, N), Target(2, 3, H)]
+    truth = [Target(1.0, 2.0, N), Target(2.0, 3.0, H)]
     stream = judged([(0, F), (0.5, N), (2.1, H), (4, F)], truth)
     assert stream.duration_s == 2.0
     assert stream.num_spurious == 0
@@ -220,7 +220,7 @@ def test_a_constant_answer_has_no_flicker_detects_nothing_and_does_not_win():
 
 
 def test_a_constant_answer_gains_nothing_where_its_label_comes_back():
-    back_and_forth = [Target(0, 2, N), Target(2, 4, H), Target(4, 6, N)]
+    back_and_forth = [Target(0.0, 2.0, N), Target(2.0, 4.0, H), Target(4.0, 6.0, N)]
     constant = summarise([judged([(0, N)], back_and_forth)])
     assert (constant.num_missed, constant.num_pre_set, constant.num_detected) == (1, 1, 0)
     assert constant.median_lag_s == math.inf
@@ -232,18 +232,18 @@ def setting(lag_s: float, spurious: float) -> Stability:
 
 
 def test_the_steadiest_setting_within_a_lag():
-    settings = {"raw": setting(0.1, 40), "ema": setting(0.4, 6), "slow": setting(0.9, 1)}
+    settings = {"raw": setting(0.1, 40.0), "ema": setting(0.4, 6.0), "slow": setting(0.9, 1.0)}
     assert steadiest_within(settings, 0.5) == "ema"
     assert steadiest_within(settings, 0.05) is None
 
 
 def test_a_setting_that_is_later_and_no_steadier_is_not_in_the_pareto_set():
-    settings = {"ema": setting(0.4, 6), "raw": setting(0.1, 40), "bad": setting(0.5, 7)}
+    settings = {"ema": setting(0.4, 6.0), "raw": setting(0.1, 40.0), "bad": setting(0.5, 7.0)}
     assert pareto_set(settings) == ["raw", "ema"]
 
 
 def test_no_changes_have_no_lag():
-    found = summarise([judged([(0, N)], [Target(0, 6, N)])])
+    found = summarise([judged([(0, N)], [Target(0.0, 6.0, N)])])
     assert found.num_changes == 0
     assert math.isnan(found.median_lag_s)
     assert math.isnan(found.share_within[1.0])

@@ -150,7 +150,7 @@ def test_holm_of_the_textbook():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("num_resamples", 10), ("confidence", 95), ("confidence", 1.0)]
+    ("field", "value"), [("num_resamples", 10), ("confidence", 95.0), ("confidence", 1.0)]
 )
 def test_a_bootstrap_that_says_nothing_is_refused(field, value):
     with pytest.raises(ValueError, match=field):

@@ -228,17 +228,17 @@ def test_a_higher_beta_follows_a_change_sooner():
 @pytest.mark.parametrize(
     ("fear", "config", "expected"),
     [
-        pytest.param([0.1, 0.9, 0.9], Hysteresis(0, 0), [0, 1, 1], id="off-follows-at-once"),
-        pytest.param([0.1, 0.9, 0.1, 0.1], Hysteresis(0, 0.2), [0, 0, 0, 0], id="too-short"),
-        pytest.param([0.1, 0.9, 0.9, 0.9], Hysteresis(0, 0.2), [0, 0, 0, 1], id="long-enough"),
+        pytest.param([0.1, 0.9, 0.9], Hysteresis(0.0, 0.0), [0, 1, 1], id="off-follows-at-once"),
+        pytest.param([0.1, 0.9, 0.1, 0.1], Hysteresis(0.0, 0.2), [0, 0, 0, 0], id="too-short"),
+        pytest.param([0.1, 0.9, 0.9, 0.9], Hysteresis(0.0, 0.2), [0, 0, 0, 1], id="long-enough"),
         pytest.param(
             [0.1, 0.9, 0.9, 0.1, 0.9, 0.9, 0.9],
-            Hysteresis(0, 0.2),
+            Hysteresis(0.0, 0.2),
             [0, 0, 0, 0, 0, 0, 1],
             id="a-break-starts-anew",
         ),
-        pytest.param([0.1, 0.54, 0.54, 0.56], Hysteresis(0.1, 0), [0, 0, 0, 1], id="margin"),
-        pytest.param([0.9, 0.1], Hysteresis(0, 0.2), [1, 1], id="first-answer-at-once"),
+        pytest.param([0.1, 0.54, 0.54, 0.56], Hysteresis(0.1, 0.0), [0, 0, 0, 1], id="margin"),
+        pytest.param([0.9, 0.1], Hysteresis(0.0, 0.2), [1, 1], id="first-answer-at-once"),
     ],
 )
 def test_another_label_takes_over_when_ahead_enough_for_long_enough(fear, config, expected):
@@ -252,7 +252,7 @@ def test_another_label_takes_over_when_ahead_enough_for_long_enough(fear, config
 def test_uncertain_holds_the_last_label():
     fear = [0.9, 0.55, 0.45, 0.68, 0.2]
     rows = np.stack([1 - np.array(fear), fear], axis=1)
-    at_once = Hysteresis(margin=0, dwell_s=0)
+    at_once = Hysteresis(margin=0.0, dwell_s=0.0)
     shown, uncertain = show_stream(stream(rows, np.arange(5) * 0.1, TWO), at_once, 0.6)
     assert shown == [Emotion.FEAR] * 4 + [Emotion.NEUTRAL]
     assert uncertain.tolist() == [False, True, True, False, False]
@@ -287,10 +287,10 @@ def test_an_unknown_name_is_refused_with_those_there_are():
 @pytest.mark.parametrize(
     ("kind", "field", "value"),
     [
-        (ExponentialSmoother, "time_constant_s", 0),
-        (OneEuroSmoother, "min_cutoff_hz", 0),
-        (OneEuroSmoother, "beta", -1),
-        (HiddenMarkovFilter, "mean_dwell_s", -1),
+        (ExponentialSmoother, "time_constant_s", 0.0),
+        (OneEuroSmoother, "min_cutoff_hz", 0.0),
+        (OneEuroSmoother, "beta", -1.0),
+        (HiddenMarkovFilter, "mean_dwell_s", -1.0),
         (HiddenMarkovFilter, "evidence_s", float("nan")),
         (Hysteresis, "dwell_s", -0.1),
         (Hysteresis, "margin", 1.0),
