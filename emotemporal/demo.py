@@ -24,7 +24,8 @@ from emotemporal.live.runner import LiveConfig, run_live
 from emotemporal.models.meta import ModelConfig
 from emotemporal.preprocess import PreprocessConfig
 from emotemporal.storage import write_atomically
-from emotemporal.synthetic.affectnet import SyntheticAffectNetConfig, write_affectnet
+from emotemporal.synthetic.affectnet import write_affectnet
+from emotemporal.synthetic.portraits import SyntheticAffectNetConfig
 from emotemporal.synthetic.savee import REVERSED_PAIR, SyntheticSaveeConfig, write_savee
 from emotemporal.synthetic.scene import SyntheticSceneConfig, write_scene
 from emotemporal.timing import monotonic
@@ -107,11 +108,14 @@ def _draw(config: DemoConfig, out: Path) -> None:
 
 
 def _examine(out: Path) -> None:
-    for name, root in (("affectnet", "affectnet"), ("savee", "savee")):
-        report = doctor(DoctorConfig(data=DatasetConfig(name=name, root=str(out / root))))
+    for data in (
+        DatasetConfig(name="affectnet", root=str(out / "affectnet")),
+        DatasetConfig(name="savee", root=str(out / "savee")),
+    ):
+        report = doctor(DoctorConfig(data=data))
         _log.info("%s", report)
         if not report.is_usable:
-            raise ValueError(f"the drawn {name} is not usable; please report this as a bug")
+            raise ValueError(f"the drawn {data.name} is not usable; please report this as a bug")
 
 
 def _prepare(out: Path, name: str, workers: int) -> None:

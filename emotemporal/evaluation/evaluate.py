@@ -15,9 +15,9 @@ from emotemporal.config import config_digest, git_commit, to_plain
 from emotemporal.data.clipping import PrepareConfig
 from emotemporal.data.images import ImageCache, ImageSet
 from emotemporal.data.prepare import load_prepared, prepare
-from emotemporal.data.readers import DatasetConfig, read_dataset
-from emotemporal.data.splits import split_rows
-from emotemporal.data.table import DatasetTable, fingerprint, refuse_fatal
+from emotemporal.data.readers import DatasetConfig, load_dataset
+from emotemporal.data.select import keep_split
+from emotemporal.data.table import DatasetTable, Split, fingerprint
 from emotemporal.evaluation.metrics import Interval, Metrics, measure, stack_predictions
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig
@@ -38,8 +38,8 @@ class EvaluateConfig:
 
     checkpoint: str
     data: DatasetConfig
-    split: str = ""
-    """train, validation or test; empty judges all rows."""
+    split: Split | None = None
+    """Which rows to judge; none judges all."""
     labels: str = ""
     """Judge among these only (a preset, or names with commas): the model's other answers are
     masked and the rest renormalised, other images dropped and counted. Empty: the model's own."""
@@ -89,10 +89,9 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         ValueError: The data set is unusable or has no such split, or the model cannot say a label.
         CheckpointError: The checkpoint cannot be used.
     """
-    table = read_dataset(config.data)
-    refuse_fatal(table)
-    if config.split:
-        table = split_rows(table, config.split)
+    table = load_dataset(config.data)
+    if config.split is not None:
+        table = keep_split(table, config.split)
     engine, meta = load_engine(config.checkpoint, config.device)
     if table.kind == "images":
         predictions, num_unlabelled = _judge_images(config, table, engine, meta)

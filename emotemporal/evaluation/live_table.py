@@ -70,8 +70,8 @@ def judge_live_table(table: Path, truth: Path) -> LiveScore:
 
 def _match(ticks: pd.DataFrame, faces: pd.DataFrame) -> list[int]:
     """Return the face that each tick's box covers best at that time, -1 for none."""
-    frames = {time: rows for time, rows in faces.groupby("time_s")}
-    times = np.array(sorted(frames))
+    frames = dict(iter(faces.groupby("time_s")))
+    times = np.sort(faces["time_s"].unique())
     nearest = times[[int(np.abs(times - time).argmin()) for time in ticks["time_s"]]]
     found = []
     for (_, tick), time in zip(ticks.iterrows(), nearest, strict=True):

@@ -46,6 +46,8 @@ class SyntheticSaveeConfig:
     num_speakers: int = 4
     clips_per_emotion: int = 15
     """Of each speaker; neutral has twice as many, as in SAVEE (15 gives its 480 clips)."""
+    emotions: tuple[Emotion, ...] = SAVEE_7.emotions
+    """Which are drawn. Fear and surprise are drawn together, or not at all."""
     duration_s: float = 2.0
     """From the first frame to the last, so there is one frame more than rate times duration. Then
     any even sampling that hits both ends gives the same pictures of a clip and of its reversal."""
@@ -65,6 +67,11 @@ class SyntheticSaveeConfig:
             raise ValueError(
                 f"num_speakers is {self.num_speakers} and clips_per_emotion "
                 f"{self.clips_per_emotion}; at least 1 each"
+            )
+        if not self.emotions or len({*REVERSED_PAIR} & {*self.emotions}) == 1:
+            raise ValueError(
+                f"emotions are {[e.value for e in self.emotions]}; at least one, and of "
+                f"{' and '.join(REVERSED_PAIR)} both or none: one is the other backwards"
             )
         if not 0 <= self.signal <= 1:
             raise ValueError(f"signal is {self.signal}; it can be 0 (none) to 1 (full)")
@@ -195,7 +202,7 @@ def _clips(config: SyntheticSaveeConfig) -> list[tuple[int, Emotion, int]]:
     return [
         (speaker, emotion, number)
         for speaker in range(config.num_speakers)
-        for emotion in SAVEE_7.emotions
+        for emotion in config.emotions
         for number in range(1, _count(config, emotion) + 1)
     ]
 
