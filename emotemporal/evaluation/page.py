@@ -32,7 +32,7 @@ from emotemporal.evaluation.wording import (
     verdict,
 )
 
-_HALF_PX = 460  # two plots stand side by side
+_HALF_PX = 460.0  # two plots stand side by side
 
 
 def as_html(comparison: Comparison) -> str:

@@ -68,7 +68,7 @@ def axis_around(
 
 
 def interval_plot(
-    rows: Sequence[PlotRow], axis: Axis, guides: Sequence[GuideLine] = (), width_px: int = 760
+    rows: Sequence[PlotRow], axis: Axis, guides: Sequence[GuideLine] = (), width_px: float = 760.0
 ) -> str:
     """Draw one row an estimate: a mark at it, a line over its interval, the figure at the right."""
     left = 20 + _CHARACTER_PX * max((len(row.label) for row in rows), default=0)
@@ -94,7 +94,7 @@ def interval_plot(
 
 def confusion_plot(confusion: Float[np.ndarray, "k k"], names: Sequence[str], label: str) -> str:
     """Draw a confusion matrix: rows are the truth and add up to 100 %; deeper is more."""
-    cell, left, top = 38, 92, 12
+    cell, left, top = 38.0, 92.0, 12.0
     size = cell * len(names)
     totals = confusion.sum(axis=1, keepdims=True)
     shares = np.divide(confusion, totals, out=np.zeros(confusion.shape), where=totals > 0)
@@ -123,7 +123,7 @@ def confusion_plot(confusion: Float[np.ndarray, "k k"], names: Sequence[str], la
     return _svg(width, height, label, parts)
 
 
-def _confusion_cell(x: float, y: float, cell: int, share: float) -> str:
+def _confusion_cell(x: float, y: float, cell: float, share: float) -> str:
     text = "" if share < 0.005 else f"{100 * share:.0f}"
     # Which of light and dark ink reads better on a half-deep cell depends on the colour scheme.
     tone = "cell-deep" if share > 0.8 else "cell-middle" if share > 0.5 else "cell-pale"
@@ -161,7 +161,7 @@ def _guide_mark(guide: GuideLine, x: float, bottom: float, span: tuple[float, fl
     )
 
 
-def _row_mark(row: PlotRow, x: Callable[[float], float], y: float, width_px: int) -> str:
+def _row_mark(row: PlotRow, x: Callable[[float], float], y: float, width_px: float) -> str:
     label = f'<text class="label" x="8" y="{y + 4.5:.1f}">{escape(row.label)}</text>'
     value = f'<text class="value" x="{width_px - 8}" y="{y + 4.5:.1f}">'
     if math.isnan(row.interval.estimate):
