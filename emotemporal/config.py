@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import re
 import subprocess
 from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, get_type_hints
 
 import yaml
 from filelock import FileLock, Timeout
-from jsonargparse import ArgumentParser, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from emotemporal.storage import digest, write_atomically, write_json
 
@@ -39,8 +40,18 @@ class RunFolderError(ValueError):
 
 def build_parser(kind: type[Any], prog: str) -> ArgumentParser:
     """Return the command line of a job: one option a field of its config dataclass."""
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = ArgumentParser(prog=prog, exit_on_error=False, description=_first_line(kind))
+    set_parsing_settings(
+        docstring_parse_attribute_docstrings=True,
+        # A class path in somebody else's file would import, and so run, what it names.
+        import_path_denylist=["*"],
+        import_path_allowlist=["emotemporal"],
+    )
+    parser = ArgumentParser(
+        prog=prog,
+        exit_on_error=False,
+        description=_first_line(kind),
+        allow_abbrev=False,  # a mistyped option is refused, not guessed
+    )
     parser.add_argument("--config", action="config", help="a YAML file of these options")
     parser.add_class_arguments(kind)
     return parser
@@ -54,7 +65,9 @@ def parse_config(kind: type[Config], arguments: Sequence[str], prog: str) -> Con
     """
     parser = build_parser(kind, prog)
     try:
-        values = parser.instantiate(parser.parse_args(list(arguments)))
+        parsed = parser.parse_args(list(arguments))
+        _refuse_single_values(parsed, kind)
+        values = parser.instantiate(parsed)
         return kind(**{field.name: values[field.name] for field in _fields(kind)})
     except (ArgumentError, ValueError, TypeError) as error:
         raise ConfigError(_explain(error, kind, prog)) from error
@@ -140,11 +153,12 @@ class RunFolder:
     def _claim(self) -> None:
         file = self.path / _FOLDER_FILE
         if not file.exists():
-            write_json(file, self._identity)
+            # run.json last: it is what claims, and a kill between the two must leave neither out.
             text = yaml.safe_dump(self._identity["config"], sort_keys=False)
             write_atomically(self.path / "config.yaml", text.encode())
+            write_json(file, self._identity)
             return
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = _read_identity(file)
         mine = json.loads(json.dumps(self._identity))
         differing = differences(found, mine)
         if differing:
@@ -153,6 +167,13 @@ class RunFolder:
                 + "\n  ".join(differing)
                 + "\nUse another --out, or remove that folder."
             )
+
+
+def _read_identity(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise RunFolderError(f"{file} is not a run's ({error}); use another --out") from error
 
 
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -175,25 +196,55 @@ def _first_line(kind: type[Any]) -> str:
     return (kind.__doc__ or "").strip().split("\n\n")[0]
 
 
+def _refuse_single_values(parsed: Namespace, kind: type[Any]) -> None:
+    """Refuse `optim: 3` where `optim` has fields of its own: jsonargparse lets it through."""
+    for name, group in _groups(kind).items():
+        if not isinstance(parsed[name], Namespace):
+            names = ", ".join(_option_names(group, f"{name}."))
+            raise ValueError(f"{name} is {parsed[name]!r}; it has fields of its own: {names}")
+
+
 def _explain(error: Exception, kind: type[Any], prog: str) -> str:
     message = str(error).strip()
+    unknown = _unknown_names(message)
+    if not unknown:
+        return f"{message}\nSee '{prog} --help'."
     names = _option_names(kind)
-    unknown = [word.strip("'\"-:,.") for word in message.split()]
-    near = {m for word in unknown for m in difflib.get_close_matches(word, names, n=2, cutoff=0.75)}
-    if "unrecognized" in message or "not accepted" in message:
-        hint = f"did you mean {', '.join(sorted(near))}? " if near else ""
-        return f"{message}\n{hint}Fields are: {', '.join(names)}"
-    return f"{message}\nSee '{prog} --help'."
+    near = sorted({name for word in unknown for name in _near(word, names)})
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    return f"{message}\n{hint}Fields are: {', '.join(names)}"
+
+
+def _unknown_names(message: str) -> list[str]:
+    """Return the names that jsonargparse did not know, by how it words that."""
+    if "unrecognized arguments" in message:
+        return re.findall(r"--([\w.]+)", message)
+    in_group = re.findall(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message)
+    return re.findall(r"Option '([\w.]+)' is not accepted", message) + list(map(".".join, in_group))
+
+
+def _near(word: str, names: Sequence[str]) -> list[str]:
+    """Return the names like `word`, whole or in their last part."""
+    last = difflib.get_close_matches(_last(word), {_last(name) for name in names}, cutoff=0.75)
+    whole = difflib.get_close_matches(word, names, n=2, cutoff=0.75)
+    return whole or [name for name in names if _last(name) in last]
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _groups(kind: type[Any]) -> dict[str, type[Any]]:
+    """Return the fields that are config dataclasses themselves."""
+    hints = get_type_hints(kind)
+    return {f.name: hints[f.name] for f in _fields(kind) if dataclasses.is_dataclass(hints[f.name])}
 
 
 def _option_names(kind: type[Any], prefix: str = "") -> list[str]:
+    groups = _groups(kind)
     names = []
     for field in _fields(kind):
-        default = field.default
-        if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
-        if dataclasses.is_dataclass(default) and not isinstance(default, type):
-            names += _option_names(type(default), f"{prefix}{field.name}.")
-        else:
-            names.append(f"{prefix}{field.name}")
+        name = f"{prefix}{field.name}"
+        is_group = field.name in groups
+        names += _option_names(groups[field.name], f"{name}.") if is_group else [name]
     return names
