@@ -43,10 +43,11 @@ class DetectorConfig:
     """The same for Haar, whose time and false finds grow faster with the width."""
     min_size_px: float = 24.0
     """Faces lower than this, in the frame's pixels, are left out: they show no expression."""
-    yunet_score: float = 0.7
-    """Lower finds more faces, and more that are none."""
-    haar_neighbours: int = 6
-    """How many overlapping hits make a face; higher finds fewer."""
+    yunet_score: float = 0.5
+    """Boxes with less are left out. A face that is followed already may look like one less than
+    one that is new (`TrackerConfig.start_score`)."""
+    haar_neighbours: int = 3
+    """How many overlapping hits make a box; twice as many have the score 0.7."""
 
     def __post_init__(self) -> None:
         if not (64 <= self.yunet_width_px <= 8192 and 64 <= self.haar_width_px <= 8192):
@@ -97,18 +98,22 @@ class HaarDetector:
         """Return the faces of an RGB image, best first."""
         small, scale = _reduce(image, self._config.haar_width_px)
         least = max(1, round(self._config.min_size_px / scale))
-        corners, _, weights = self._cascade.detectMultiScale3(
+        corners, hits = self._cascade.detectMultiScale2(
             cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)),
             scaleFactor=1.1,
             minNeighbors=self._config.haar_neighbours,
             minSize=(least, least),
-            outputRejectLevels=True,
         )
         boxes = [
-            Box(x * scale, y * scale, (x + w) * scale, (y + h) * scale, float(weight))
-            for (x, y, w, h), weight in zip(corners, np.ravel(weights), strict=True)
+            Box(x * scale, y * scale, (x + w) * scale, (y + h) * scale, self._score(int(n)))
+            for (x, y, w, h), n in zip(corners, np.ravel(hits), strict=True)
         ]
         return _drop_nested(boxes)
+
+    def _score(self, hits: int) -> float:
+        # From 0 to 1 like YuNet's, so that one threshold serves the tracker: 0.7 at twice the
+        # fewest hits that make a box.
+        return round(hits / (hits + self._config.haar_neighbours * 6 / 7), 6)
 
 
 class YuNetDetector:

@@ -66,15 +66,16 @@ def move_to(motion: Motion, x: float, y: float) -> Motion:
 def correct(motion: Motion, box: Box) -> Motion:
     """Draw a motion, already at the box's time, towards what the detector sees.
 
-    The first looks are averaged; later ones count by the time since the look before. What is off
-    by a good part of the face is no shaking and is followed at once.
+    The first looks are averaged; later ones count by the time since the look before. A place that
+    is off by a good part of the face is no shaking and is followed at once; a size is not, for
+    heads do not grow within a look, but detectors now and then take half a face for one.
     """
     since_s = max(motion.time_s - motion.look_s, 1e-3)
     x, y = (box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2
     off = math.hypot(x - motion.x, y - motion.y) / motion.height
-    grown = abs(math.log(box.height_px / motion.height))
-    place = _gain(since_s, PLACE_TIME_CONSTANT_S, motion.num_looks, surprise=off / 0.4)
-    size = _gain(since_s, SIZE_TIME_CONSTANT_S, motion.num_looks, surprise=grown / 0.5)
+    usual = _gain(since_s, PLACE_TIME_CONSTANT_S, motion.num_looks)
+    place = min(1.0, max(usual, off / 0.4))
+    size = _gain(since_s, SIZE_TIME_CONSTANT_S, motion.num_looks)
     new_x, new_y = motion.x + place * (x - motion.x), motion.y + place * (y - motion.y)
     follow = 1 - math.exp(-since_s / VELOCITY_TIME_CONSTANT_S)
     vx, vy = (new_x - motion.look_x) / since_s, (new_y - motion.look_y) / since_s
@@ -107,6 +108,5 @@ def distance(motion: Motion, box: Box) -> float:
     return off + abs(math.log(box.height_px / motion.height))
 
 
-def _gain(since_s: float, time_constant_s: float, num_looks: int, surprise: float) -> float:
-    usual = max(1 / (num_looks + 1), 1 - math.exp(-since_s / time_constant_s))
-    return min(1.0, max(usual, surprise))
+def _gain(since_s: float, time_constant_s: float, num_looks: int) -> float:
+    return max(1 / (num_looks + 1), 1 - math.exp(-since_s / time_constant_s))

@@ -26,6 +26,8 @@ class TrackerConfig:
     """Not found for longer, a face has gone; whoever comes then is somebody new."""
     max_distance: float = 0.8
     """How far, in face heights, a box may be from where a face was expected."""
+    start_score: float = 0.7
+    """A box with less goes on with a face, but begins none."""
     follow_image: bool = True
     """Refine the place on every frame by likeness; else by the motion alone."""
 
@@ -128,12 +130,16 @@ class FaceTracker:
             else replace(face, is_detected=False)
             for i, face in enumerate(self._followed)
         ]
-        for i in sorted(set(range(len(boxes))) - set(matches.values())):
-            new = _Followed(
-                self._next_id, time_s, mo.start(boxes[i], time_s), boxes[i].score, True, None
-            )
-            self._followed.append(replace(new, pattern=self._pattern(luma, new.motion)))
-            self._next_id += 1
+        left = sorted(set(range(len(boxes))) - set(matches.values()))
+        for i in left:
+            if boxes[i].score >= self._config.start_score:
+                self._begin(luma, boxes[i], time_s)
+
+    def _begin(self, luma: UInt8[np.ndarray, "h w"], box: Box, time_s: float) -> None:
+        motion = mo.start(box, time_s)
+        pattern = self._pattern(luma, motion)
+        self._followed.append(_Followed(self._next_id, time_s, motion, box.score, True, pattern))
+        self._next_id += 1
 
     def _found(self, face: _Followed, luma: UInt8[np.ndarray, "h w"], box: Box) -> _Followed:
         corrected = mo.correct(face.motion, box)

@@ -57,7 +57,7 @@ class BlobDetector:
             if area > 200:
                 # Of the picture, not of a generator: a detector has no state.
                 dx, dy = (self._shake_px * np.sin([x * 1.7 + y, y * 2.3 + x])).tolist()
-                boxes.append(Box(x + dx, y + dy, x + w + dx, y + h + dy, float(area)))
+                boxes.append(Box(x + dx, y + dy, x + w + dx, y + h + dy, 0.9))
         return boxes
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from blobs import BlobDetector, draw, frames
@@ -140,10 +142,24 @@ def test_what_was_seen_but_once_is_dropped_at_the_next_look():
     assert max(view.time_s for v in views for view in v) < 0.2
 
 
-def test_a_scene_cut_ends_every_track():
-    def other(t: float) -> np.ndarray:
-        return np.ascontiguousarray(255 - draw({10: (160, 120)})[:, ::-1])
+@pytest.mark.parametrize(("first_score", "ids"), [(0.9, {0}), (0.6, set())])
+def test_a_weak_box_goes_on_with_a_face_but_begins_none(first_score, ids):
+    class Weakening:
+        name = "annotation"
+        looks = 0
 
+        def __call__(self, image):
+            (box,) = BlobDetector()(image)
+            self.looks += 1
+            return [replace(box, score=first_score if self.looks == 1 else 0.6)]
+
+    video = frames(np.arange(60) / 30, {10: swaying})
+    views = [v for _, v in follow(video, follower(Weakening()))]
+    assert {view.track.id for v in views for view in v} == ids
+    assert all(view.track.is_detected for v in views for view in v)
+
+
+def test_a_scene_cut_ends_every_track():
     before = frames(np.arange(31) / 30, {10: lambda t: (160, 120)})
     picture = draw({100: (160, 120)})
     picture[:, :, :] = np.where(picture == 60, 200, picture)
