@@ -1,11 +1,14 @@
-"""One method on each subject's clips alone, beside the reference on the same clips."""
+"""Every method on each subject's clips alone, beside the reference on the same clips."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from emotemporal.evaluation.metrics import Interval, measure, select_clips
+from emotemporal.evaluation.metrics import measure, select_clips
 from emotemporal.evaluation.results import SubjectResult
 from emotemporal.evaluation.runs import MethodRuns
 from emotemporal.evaluation.statistics import (
@@ -18,37 +21,55 @@ from emotemporal.evaluation.statistics import (
 )
 
 
+class _Uar(NamedTuple):
+    """One method on one subject: the mean over seeds, and its resamples."""
+
+    mean: float
+    resampled: Float[np.ndarray, " r"]
+
+
 def subject_results(
-    run: MethodRuns, reference: MethodRuns, config: BootstrapConfig
-) -> tuple[SubjectResult, ...]:
-    """Return each subject's UAR and its difference, with intervals over that subject's clips.
+    runs: Mapping[str, MethodRuns], reference: str, config: BootstrapConfig
+) -> dict[str, tuple[SubjectResult, ...]]:
+    """Return, by method, each subject's UAR and difference with intervals over that one's clips.
 
     Subjects in alphabetical order. The reference has no difference to itself.
     """
-    results = []
-    for subject in sorted(set(run.averaged.subjects)):
-        own, own_resampled = _subject_uar(run, subject, config)
-        if run.name == reference.name:
-            difference = None
-        else:
-            other, other_resampled = _subject_uar(reference, subject, config)
-            difference = percentile_interval(
-                own - other, own_resampled - other_resampled, config.confidence
+    results: dict[str, list[SubjectResult]] = {name: [] for name in runs}
+    subjects = runs[reference].averaged.subjects
+    for subject in sorted(set(subjects)):
+        found = _subject_uars(runs, subject, config)
+        base = found[reference]
+        for name, own in found.items():
+            gap = own.mean - base.mean
+            results[name].append(
+                SubjectResult(
+                    subject=subject,
+                    num_clips=subjects.count(subject),
+                    uar=percentile_interval(own.mean, own.resampled, config.confidence),
+                    difference=None
+                    if name == reference
+                    else percentile_interval(
+                        gap, own.resampled - base.resampled, config.confidence
+                    ),
+                )
             )
-        uar: Interval = percentile_interval(own, own_resampled, config.confidence)
-        num_clips = sum(s == subject for s in run.averaged.subjects)
-        results.append(SubjectResult(subject, num_clips, uar, difference))
-    return tuple(results)
+    return {name: tuple(rows) for name, rows in results.items()}
 
 
-def _subject_uar(
-    run: MethodRuns, subject: str, config: BootstrapConfig
-) -> tuple[float, Float[np.ndarray, " r"]]:
-    """Return the mean over seeds, and its resamples; the draw is the same for all methods."""
-    chosen = np.array(run.averaged.subjects) == subject
-    seeds = [select_clips(seed, chosen) for seed in run.seeds]
-    resamples = draw_resamples(seeds[0].subjects, seeds[0].targets, config)
-    answers = np.stack([seed.answers for seed in seeds])
-    confusions = resampled_confusions(answers, seeds[0].targets, len(seeds[0].labels), resamples)
-    mean = float(np.mean([measure(seed).uar for seed in seeds]))
-    return mean, over_seeds(uar_of(confusions), config)
+def _subject_uars(
+    runs: Mapping[str, MethodRuns], subject: str, config: BootstrapConfig
+) -> dict[str, _Uar]:
+    """Measure all methods on the same draws of the subject's clips."""
+    first = next(iter(runs.values())).averaged
+    chosen = np.array(first.subjects) == subject
+    own = select_clips(first, chosen)
+    resamples = draw_resamples(own.subjects, own.targets, config)
+    uars = {}
+    for name, run in runs.items():
+        seeds = [select_clips(seed, chosen) for seed in run.seeds]
+        answers = np.stack([seed.answers for seed in seeds])
+        confusions = resampled_confusions(answers, own.targets, len(own.labels), resamples)
+        mean = float(np.mean([measure(seed).uar for seed in seeds]))
+        uars[name] = _Uar(mean, over_seeds(uar_of(confusions), config))
+    return uars

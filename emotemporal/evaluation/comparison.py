@@ -88,7 +88,11 @@ def compare(
     }
     reference = runs[_reference_name(runs, config)]
     in_pair = _pair_clips(first, config.pair)
-    rows = [_method_result(run, reference, confusions[run.name], config) for run in runs.values()]
+    subjects = subject_results(runs, reference.name, config.bootstrap)
+    rows = [
+        _method_result(run, subjects[run.name], confusions[run.name], config)
+        for run in runs.values()
+    ]
     rows = [_with_pair(row, runs[row.name], in_pair, config) for row in rows]
     rows = [
         row
@@ -142,7 +146,10 @@ def _pair_clips(
 
 
 def _method_result(
-    run: MethodRuns, reference: MethodRuns, confusions: _Confusions, config: ComparisonConfig
+    run: MethodRuns,
+    subjects: tuple[SubjectResult, ...],
+    confusions: _Confusions,
+    config: ComparisonConfig,
 ) -> MethodResult:
     measured = [measure(seed) for seed in run.seeds]
 
@@ -163,7 +170,7 @@ def _method_result(
         macro_f1=interval([m.macro_f1 for m in measured], macro_f1_of),
         metrics=measure(run.averaged),
         confusion=reduce(matrices, "seeds true said -> true said", "mean"),
-        subjects=subject_results(run, reference, config.bootstrap),
+        subjects=subjects,
         difference=None,
         pair_accuracy=None,
     )
