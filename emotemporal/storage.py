@@ -69,11 +69,12 @@ class JsonlLog:
     to `n` first, so a killed run leaves no row twice and no half row.
 
     Raises:
-        ValueError: A row other than the last is not JSON: the file was edited or is another's.
+        ValueError: A row is not JSON or has no step: the file was edited or is another's. Of a
+            last row that a kill cut short, nothing is said.
     """
 
     def __init__(self, path: Path, keep_up_to_step: int) -> None:
-        kept = [row for row in _read_rows(path) if int(row["step"]) <= keep_up_to_step]
+        kept = [row for row in _read_rows(path) if _step_of(row, path) <= keep_up_to_step]
         write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
         self._file = path.open("a", encoding="utf-8")
 
@@ -95,6 +96,12 @@ class JsonlLog:
         self._file.close()
 
 
+def _step_of(row: object, path: Path) -> int:
+    if isinstance(row, dict) and isinstance(row.get("step"), int):
+        return int(row["step"])
+    raise ValueError(f"{path} is not a log of rows with a step: it holds {row!r}")
+
+
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a JSONL file; none where there is no file."""
     return _read_rows(path)
@@ -104,12 +111,16 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    # Not splitlines(): it would also split at what Unicode calls a line's end.
+    lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, start=1):
+        # A row is written with its line's end, so a kill in mid-write leaves at most a half row
+        # without one, behind the last.
+        is_cut_short = number == len(lines)
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError as error:
-            if number == len(lines):  # a kill in mid-write leaves at most a last half row
+            if is_cut_short:
                 break
             raise ValueError(f"{path}, line {number} is not JSON ({error}); remove it") from error
     return rows
