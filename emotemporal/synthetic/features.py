@@ -68,7 +68,7 @@ def _paint_eyeball(
         ball,
         pupil + np.array([[0, 0.03 * size]]),
         (0.07 * size, 0.05 * size),
-        0,
+        0.0,
         scale_colour(identity.iris, 1.35),
     )
     dot(ball, pupil, 0.05 * size, (18, 14, 16))
@@ -108,7 +108,7 @@ def paint_nose(
     unit = pose.unit_px
     dark = scale_colour(identity.skin, 0.42)
     soft = scale_colour(identity.skin, 0.66)
-    for name, angle in (("left", -18), ("right", 18)):
+    for name, angle in (("left", -18.0), ("right", 18.0)):
         ala = lines[f"ala_{name}"]
         taper(picture, ala, soft, np.sin(np.pi * np.linspace(0.1, 0.9, len(ala))) * 0.035 * unit)
         oval(picture, lines[f"nostril_{name}"], (0.046 * unit, 0.022 * unit), angle, dark)
@@ -154,7 +154,7 @@ def _paint_inside(picture: Picture, lines: Mapping[str, Points], unit: float) ->
     inside = np.empty_like(target)
     inside[:] = (84, 28, 34)
     tongue = (bottom[8] - 0.02 * unit * down - origin)[None]
-    oval(inside, tongue, (0.2 * unit, min(0.5 * gap, 0.13 * unit)), 0, (186, 84, 88))
+    oval(inside, tongue, (0.2 * unit, min(0.5 * gap, 0.13 * unit)), 0.0, (186, 84, 88))
     edge = top + down * min(0.115 * unit, 0.75 * gap) * np.clip(_TAPER * 1.2, 0, 1)[:, None]
     fill(inside, np.concatenate([top - down * unit * 0.05, edge[::-1]]) - origin, (244, 240, 232))
     mask = np.zeros(target.shape[:2], dtype=np.uint8)

@@ -40,7 +40,7 @@ def soft_folds(
             spot = lines["chin_ball"] + np.array([[dx, dy]]) * unit_px
             dot(folds, spot, 0.02 * unit_px, round(255 * (1 - 0.28 * au["AU17"])))
     under_nose = lines["nose_under"].mean(axis=0, keepdims=True)
-    oval(folds, under_nose, (0.15 * unit_px, 0.045 * unit_px), 0, 165)
+    oval(folds, under_nose, (0.15 * unit_px, 0.045 * unit_px), 0.0, 165)
     return np.asarray(cv2.GaussianBlur(folds, (0, 0), max(0.4, 0.022 * unit_px)), dtype=np.uint8)
 
 

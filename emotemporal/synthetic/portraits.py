@@ -53,7 +53,7 @@ class SyntheticAffectNetConfig:
     """Of the camera's noise, in grey levels."""
     movement: MovementConfig = field(
         default_factory=lambda: MovementConfig(
-            yaw_deg=18, pitch_deg=9, roll_deg=12, shift=0.25, zoom=0.15, speech_share=0.35
+            yaw_deg=18.0, pitch_deg=9.0, roll_deg=12.0, shift=0.25, zoom=0.15, speech_share=0.35
         )
     )
     seed: int = 0

@@ -85,8 +85,8 @@ def _relief(identity: Identity, light: Light) -> UInt8[np.ndarray, "h w"]:
         height -= 0.13 * bump(side * identity.eye_spacing, -0.15, 0.23, 0.13)
         height += 0.05 * bump(side * 0.42, -0.47, 0.28, 0.09)
         height += 0.09 * bump(side * 0.56, 0.22, 0.26, 0.2)
-    height += 0.07 * bump(0, 0.74, 0.3, 0.16) - 0.05 * bump(0, 0.96, 0.25, 0.06)
-    height += 0.09 * bump(0, 1.12, 0.22, 0.13)
+    height += 0.07 * bump(0.0, 0.74, 0.3, 0.16) - 0.05 * bump(0.0, 0.96, 0.25, 0.06)
+    height += 0.09 * bump(0.0, 1.12, 0.22, 0.13)
     grade_y, grade_x = np.gradient(height, 1 / _PX_PER_UNIT)
     normal = np.stack([-grade_x, -grade_y, np.full_like(height, 0.75)])
     normal /= np.linalg.norm(normal, axis=0)
@@ -100,7 +100,7 @@ def _relief(identity: Identity, light: Light) -> UInt8[np.ndarray, "h w"]:
     for side in (-1.0, 1.0):
         shade -= (0.1 + 0.8 * shine) * bump(side * identity.eye_spacing, -0.2, 0.27, 0.17)
         shade += shine * bump(side * 0.5, 0.22, 0.27, 0.2)
-    shade += shine * (bump(0, -0.12, 0.09, 0.4) + 0.6 * bump(0, -0.75, 0.5, 0.25))
+    shade += shine * (bump(0.0, -0.12, 0.09, 0.4) + 0.6 * bump(0.0, -0.75, 0.5, 0.25))
     shade = cv2.GaussianBlur(shade.astype(np.float32), (0, 0), 1.5)
     return np.asarray(np.clip(shade * _UNLIT, 70, 250), dtype=np.uint8)
 
@@ -143,8 +143,8 @@ def _tint(small: Picture, lines: Mapping[str, Points], identity: Identity, unit_
     """Redden cheeks and nose, and darken a shaved beard, in place."""
     blush = np.zeros(small.shape[:2], dtype=np.uint8)
     for name in ("left", "right"):
-        oval(blush, lines[f"apple_{name}"], (0.24 * unit_px, 0.17 * unit_px), 0, 120)
-    oval(blush, lines["nose_tip"], (0.12 * unit_px, 0.1 * unit_px), 0, 90)
+        oval(blush, lines[f"apple_{name}"], (0.24 * unit_px, 0.17 * unit_px), 0.0, 120)
+    oval(blush, lines["nose_tip"], (0.12 * unit_px, 0.1 * unit_px), 0.0, 90)
     _blend(small, blush, (214, 98, 84), 0.1 * unit_px, 0.4)
     if identity.stubble > 0:
         beard = np.zeros(small.shape[:2], dtype=np.uint8)
@@ -153,7 +153,7 @@ def _tint(small: Picture, lines: Mapping[str, Points], identity: Identity, unit_
             beard,
             lines["philtrum"].mean(axis=0, keepdims=True),
             (0.3 * unit_px, 0.08 * unit_px),
-            0,
+            0.0,
             200,
         )
         _blend(small, beard, identity.hair, 0.09 * unit_px, 0.5 * identity.stubble)

@@ -38,7 +38,7 @@ def draw_all(
         return
     # Spawned, not forked: a fork of a process that has OpenCV's or torch's threads can hang.
     context = multiprocessing.get_context("spawn")
-    chunk = max(1, len(jobs) // (workers * 8))
+    chunk = max(1, len(jobs) // (workers * 40))
     with ProcessPoolExecutor(
         min(workers, len(jobs)), mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
     ) as pool:

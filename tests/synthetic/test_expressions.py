@@ -59,7 +59,7 @@ def test_every_action_unit_moves_lines_and_pixels(unit):
     pictures = []
     for actions in ({}, {unit: 1.0}):
         picture = np.full((240, 240, 3), 128, dtype=np.uint8)
-        draw_face(picture, identity, actions, Pose(120, 120, 70), Light())
+        draw_face(picture, identity, actions, Pose(120.0, 120.0, 70.0), Light())
         pictures.append(picture.astype(int))
     assert (np.abs(pictures[0] - pictures[1]).max(axis=2) > 20).sum() > 15
 
@@ -67,18 +67,18 @@ def test_every_action_unit_moves_lines_and_pixels(unit):
 @pytest.mark.parametrize(
     ("actions", "line", "point", "axis", "sign"),
     [
-        pytest.param({"AU1": 1}, "brow_left", 0, 1, -1, id="inner-brow-goes-up"),
-        pytest.param({"AU2": 1}, "brow_left", 7, 1, -1, id="outer-brow-goes-up"),
-        pytest.param({"AU4": 1}, "brow_left", 0, 1, 1, id="frown-goes-down"),
-        pytest.param({"AU5": 1}, "upper_lid_left", 8, 1, -1, id="upper-lid-rises"),
-        pytest.param({"AU7": 1}, "lower_lid_left", 8, 1, -1, id="lower-lid-tightens"),
-        pytest.param({"AU9": 1}, "nose_tip", 0, 1, -1, id="nose-wrinkles-up"),
-        pytest.param({"AU10": 1}, "lip_top", 8, 1, -1, id="upper-lip-rises"),
-        pytest.param({"AU12R": 1}, "lip_inner_top", 16, 1, -1, id="right-corner-rises"),
-        pytest.param({"AU15": 1}, "lip_inner_top", 0, 1, 1, id="corners-sink"),
-        pytest.param({"AU20": 1}, "lip_inner_top", 16, 0, 1, id="lips-stretch"),
-        pytest.param({"AU26": 1}, "lip_bottom", 8, 1, 1, id="jaw-drops"),
-        pytest.param({"AU45": 1}, "upper_lid_left", 8, 1, 1, id="lid-closes"),
+        pytest.param({"AU1": 1.0}, "brow_left", 0, 1, -1, id="inner-brow-goes-up"),
+        pytest.param({"AU2": 1.0}, "brow_left", 7, 1, -1, id="outer-brow-goes-up"),
+        pytest.param({"AU4": 1.0}, "brow_left", 0, 1, 1, id="frown-goes-down"),
+        pytest.param({"AU5": 1.0}, "upper_lid_left", 8, 1, -1, id="upper-lid-rises"),
+        pytest.param({"AU7": 1.0}, "lower_lid_left", 8, 1, -1, id="lower-lid-tightens"),
+        pytest.param({"AU9": 1.0}, "nose_tip", 0, 1, -1, id="nose-wrinkles-up"),
+        pytest.param({"AU10": 1.0}, "lip_top", 8, 1, -1, id="upper-lip-rises"),
+        pytest.param({"AU12R": 1.0}, "lip_inner_top", 16, 1, -1, id="right-corner-rises"),
+        pytest.param({"AU15": 1.0}, "lip_inner_top", 0, 1, 1, id="corners-sink"),
+        pytest.param({"AU20": 1.0}, "lip_inner_top", 16, 0, 1, id="lips-stretch"),
+        pytest.param({"AU26": 1.0}, "lip_bottom", 8, 1, 1, id="jaw-drops"),
+        pytest.param({"AU45": 1.0}, "upper_lid_left", 8, 1, 1, id="lid-closes"),
     ],
 )
 def test_units_pull_in_the_direction_of_their_muscle(actions, line, point, axis, sign):

@@ -52,22 +52,24 @@ def _draw(seed: int, actions: dict[str, float], pose: Pose) -> np.ndarray:
 
 
 def test_the_same_face_is_drawn_the_same():
-    pose = Pose(130, 130, 70, 8, -3, 5)
+    pose = Pose(130.0, 130.0, 70.0, 8.0, -3.0, 5.0)
     assert np.array_equal(_draw(3, {"AU26": 1.0}, pose), _draw(3, {"AU26": 1.0}, pose))
 
 
 def test_people_differ():
-    assert not np.array_equal(_draw(3, {}, Pose(130, 130, 70)), _draw(4, {}, Pose(130, 130, 70)))
+    assert not np.array_equal(
+        _draw(3, {}, Pose(130.0, 130.0, 70.0)), _draw(4, {}, Pose(130.0, 130.0, 70.0))
+    )
 
 
 @pytest.mark.parametrize(
     "pose",
     [
-        pytest.param(Pose(-400, 130, 70), id="left-of-the-picture"),
-        pytest.param(Pose(130, 800, 70), id="below-the-picture"),
-        pytest.param(Pose(0, 0, 70), id="in-the-corner"),
-        pytest.param(Pose(130, 130, 6), id="tiny"),
-        pytest.param(Pose(130, 130, 700), id="larger-than-the-picture"),
+        pytest.param(Pose(-400.0, 130.0, 70.0), id="left-of-the-picture"),
+        pytest.param(Pose(130.0, 800.0, 70.0), id="below-the-picture"),
+        pytest.param(Pose(0.0, 0.0, 70.0), id="in-the-corner"),
+        pytest.param(Pose(130.0, 130.0, 6.0), id="tiny"),
+        pytest.param(Pose(130.0, 130.0, 700.0), id="larger-than-the-picture"),
     ],
 )
 def test_faces_may_leave_the_picture(pose):
@@ -80,12 +82,14 @@ def test_every_sort_of_person_can_show_every_emotion(seed):
     from emotemporal.synthetic.expressions import sample_expression
 
     for emotion in Emotion:
-        _draw(seed, sample_expression(emotion, generator), Pose(130, 130, 60, 15, 5, 10))
+        _draw(
+            seed, sample_expression(emotion, generator), Pose(130.0, 130.0, 60.0, 15.0, 5.0, 10.0)
+        )
 
 
 def test_landmarks_run_as_in_the_68_point_scheme():
     identity = sample_identity(np.random.default_rng(6))
-    points = landmarks_68(project(face_curves(identity, {}), Pose(0, 0, 100)))
+    points = landmarks_68(project(face_curves(identity, {}), Pose(0.0, 0.0, 100.0)))
     assert points.shape == (68, 2)
     jaw, eyes, mouth = points[:17], points[36:48], points[48:]
     assert np.all(np.diff(jaw[:, 0]) > 0)
@@ -100,8 +104,8 @@ def test_landmarks_run_as_in_the_68_point_scheme():
 
 def test_turning_the_head_moves_the_nose_before_the_ears():
     identity = sample_identity(np.random.default_rng(7))
-    front = project(face_curves(identity, {}), Pose(0, 0, 100))
-    turned = project(face_curves(identity, {}), Pose(0, 0, 100, yaw_deg=15))
+    front = project(face_curves(identity, {}), Pose(0.0, 0.0, 100.0))
+    turned = project(face_curves(identity, {}), Pose(0.0, 0.0, 100.0, yaw_deg=15.0))
     nose = turned["nose_tip"][0, 0] - front["nose_tip"][0, 0]
     ear = turned["ear_left"][:, 0].mean() - front["ear_left"][:, 0].mean()
     assert nose > 15

@@ -23,7 +23,7 @@ SMALL = SyntheticSaveeConfig(
     num_speakers=2,
     clips_per_emotion=1,
     duration_s=1.0,
-    frame_rate_hz=10,
+    frame_rate_hz=10.0,
     width_px=160,
     height_px=128,
 )
@@ -143,7 +143,7 @@ def test_pictures_show_what_the_truth_says():
 def test_surprise_comes_fast_at_full_signal_and_either_way_at_none():
     def leans(signal: float) -> list[float]:
         config = SyntheticSaveeConfig(
-            signal=signal, duration_s=2.0, frame_rate_hz=5, width_px=96, height_px=96
+            signal=signal, duration_s=2.0, frame_rate_hz=5.0, width_px=96, height_px=96
         )
         out = []
         for number in range(1, 15):
@@ -183,7 +183,7 @@ def test_another_signal_on_the_same_folder_is_refused(root):
         num_speakers=2,
         clips_per_emotion=1,
         duration_s=1.0,
-        frame_rate_hz=10,
+        frame_rate_hz=10.0,
         width_px=160,
         height_px=128,
         signal=0.0,

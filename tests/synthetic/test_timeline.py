@@ -69,7 +69,7 @@ def test_confounds_are_as_likely_backwards(what):
 
 
 def test_movement_stays_within_its_limits():
-    limits = MovementConfig(yaw_deg=9, speech_share=1.0)
+    limits = MovementConfig(yaw_deg=9.0, speech_share=1.0)
     for seed in range(20):
         done = perform(TIMES_S, [], limits, np.random.default_rng(seed))
         assert np.abs(done.yaw_deg).max() <= 9
@@ -78,7 +78,7 @@ def test_movement_stays_within_its_limits():
 
 
 def test_a_still_person_is_still():
-    still = MovementConfig(0, 0, 0, 0, 0, speech_share=0, blinks_hz=0)
+    still = MovementConfig(0.0, 0.0, 0.0, 0.0, 0.0, speech_share=0.0, blinks_hz=0.0)
     done = perform(TIMES_S, [], still, np.random.default_rng(0))
     assert not done.yaw_deg.any()
     assert not done.speech.any()
@@ -87,4 +87,4 @@ def test_a_still_person_is_still():
 
 def test_negative_movement_is_refused():
     with pytest.raises(ValueError, match="yaw_deg"):
-        MovementConfig(yaw_deg=-1)
+        MovementConfig(yaw_deg=-1.0)
