@@ -22,7 +22,24 @@ class Command:
     """The option that leading words without dashes belong to."""
 
 
-_DATA = {"--dataset": "--data.name", "--root": "--data.root"}
+_DATA = {"--dataset": "--data.name"} | {
+    f"--{name}": f"--data.{name}"
+    for name in (
+        "root",
+        "layout",
+        "digit_order",
+        "has_header",
+        "vote_rule",
+        "calm",
+        "with_songs",
+        "manifest",
+        "split_file",
+        "exclude",
+        "max_bad_share",
+        "shared_twins",
+    )
+}
+"""What data sets are told, by every job that reads one: `--root DIR` for `--data.root DIR`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

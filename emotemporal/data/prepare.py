@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from emotemporal.data.clipping import PrepareConfig, VideoDone, VideoJob, clip_video, video_jobs
 from emotemporal.data.prepared import FORMAT_VERSION, PreparedSet, load_prepared, read_record
+from emotemporal.data.readers import DatasetConfig, load_dataset
 from emotemporal.data.table import DatasetTable, fingerprint, refuse_fatal
 from emotemporal.faces.detect import DetectorConfig, build_detector, find_yunet
 from emotemporal.storage import digest, file_digest, write_atomically, write_json
@@ -25,13 +26,27 @@ from emotemporal.storage import digest, file_digest, write_atomically, write_jso
 __all__ = [
     "PrepareConfig",
     "PrepareError",
+    "PrepareJobConfig",
     "PrepareReport",
     "PreparedSet",
     "load_prepared",
     "prepare",
+    "prepare_dataset",
 ]
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PrepareJobConfig:
+    """Find the faces in a video data set and keep their crops."""
+
+    data: DatasetConfig
+    out: str
+    """The folder for the clips. It belongs to one data set and one config."""
+    clips: PrepareConfig = field(default_factory=PrepareConfig)
+    workers: int = 1
+    """Processes, each with a video."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +62,31 @@ class PrepareReport:
     failures: Sequence[tuple[str, str]]
     """Path and reason."""
 
+    def __str__(self) -> str:
+        resumed = f" ({self.num_resumed} done before)" if self.num_resumed else ""
+        told = [f"{path}: {reason}" for path, reason in self.failures]
+        return "\n".join(
+            [
+                f"{self.num_clips} face clips from {self.num_videos} videos{resumed}, found by "
+                f"{self.detector}, in {self.folder}",
+                *(["failed:", *told] if told else []),
+            ]
+        )
+
 
 class PrepareError(ValueError):
     """Too many videos failed; `prepare.json` in the folder lists them all."""
+
+
+def prepare_dataset(config: PrepareJobConfig) -> PrepareReport:
+    """Read a data set and prepare it; see `prepare`.
+
+    Raises:
+        ValueError: The data set is unusable, or the folder belongs to another config.
+        PrepareError: Too many videos failed.
+    """
+    table = load_dataset(config.data)
+    return prepare(table, Path(config.out), config.clips, config.workers)
 
 
 def prepare(

@@ -16,7 +16,7 @@ from emotemporal.data.clipping import PrepareConfig
 from emotemporal.data.images import ImageCache, ImageSet
 from emotemporal.data.prepare import load_prepared, prepare
 from emotemporal.data.readers import DatasetConfig, load_dataset
-from emotemporal.data.select import keep_split
+from emotemporal.data.splits import split_rows
 from emotemporal.data.table import DatasetTable, Split, fingerprint
 from emotemporal.evaluation.metrics import Interval, Metrics, measure, stack_predictions
 from emotemporal.faces.detect import DetectorConfig
@@ -91,7 +91,9 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     """
     table = load_dataset(config.data)
     if config.split is not None:
-        table = keep_split(table, config.split)
+        table = split_rows(table, config.split)
+        if not len(table):
+            raise ValueError(f"{table.name} has no {config.split} split; leave --split out")
     engine, meta = load_engine(config.checkpoint, config.device)
     if table.kind == "images":
         predictions, num_unlabelled = _judge_images(config, table, engine, meta)

@@ -20,16 +20,9 @@ from emotemporal.data.loading import batch_rows, load_batches
 from emotemporal.data.mix import MixConfig, mix_batch
 from emotemporal.data.readers import DatasetConfig, load_dataset
 from emotemporal.data.seeds import balanced_permutation, derive_seed, permutation
-from emotemporal.data.select import SelectConfig, keep_labels, keep_split, select
-from emotemporal.data.splits import split_by_subject
-from emotemporal.data.table import (
-    DatasetTable,
-    Split,
-    class_weights,
-    fingerprint,
-    soft_targets,
-)
-from emotemporal.data.twins import byte_twins
+from emotemporal.data.select import cap_per_class, keep_labels
+from emotemporal.data.splits import hold_out, split_rows
+from emotemporal.data.table import DatasetTable, class_weights, fingerprint, soft_targets
 from emotemporal.faces.crop import CropConfig
 from emotemporal.labels import LabelSpace, parse_label_space
 from emotemporal.models.emotion_net import EmotionNet
@@ -138,28 +131,28 @@ def pretrain(config: PretrainConfig) -> Progress:
 
 def _build_sets(config: PretrainConfig, table: DatasetTable, labels: LabelSpace) -> _Sets:
     table = keep_labels(table, labels, use_votes=True)
-    train, official = keep_split(table, "train"), None
-    if (table.rows["split"] == "validation").any():
-        official = keep_split(table, "validation")
+    train, official = split_rows(table, "train"), split_rows(table, "validation")
+    for name, part in (("train", train), ("validation", official)):
+        if not len(part) and name in ("train", config.select_on):
+            raise ValueError(
+                f"{table.name} has no {name} split. Make one with 'emotemporal split' and name it "
+                "with --data.split_file."
+            )
     if config.select_on == "validation":
         _log.warning("peers' protocol: the best epoch is chosen on the set that is reported")
-        validation, official = keep_split(table, "validation"), None
+        validation = official
     else:
         train, validation = hold_out(train, config.validation_share, config.seed)
-    train = select(train, SelectConfig(config.max_per_class, config.seed))
+    if config.max_per_class is not None:
+        train = cap_per_class(train, config.max_per_class, config.seed)
     _log.info("training on %d images, selecting on %d", len(train), len(validation))
     return _Sets(
         train=_image_set(config, train, labels, config.augment),
         validation=_image_set(config, validation, labels, None),
-        official=None if official is None else _image_set(config, official, labels, None),
+        official=_image_set(config, official, labels, None)
+        if len(official) and official is not validation
+        else None,
     )
-
-
-def hold_out(table: DatasetTable, share: float, seed: int) -> tuple[DatasetTable, DatasetTable]:
-    """Return a table less a share of it, and that share; subjects and twins stay together."""
-    shares: Mapping[Split, float] = {"train": 1 - share, "validation": share}
-    dealt = split_by_subject(table, shares, seed, byte_twins(table))
-    return keep_split(dealt, "train"), keep_split(dealt, "validation")
 
 
 def _image_set(
