@@ -73,6 +73,24 @@ def tiny_clip() -> FaceClip:
 
 
 @pytest.fixture(scope="session")
+def tiny_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of two seconds in which two drawn faces change their expression once."""
+    from emotemporal.synthetic.scene import SyntheticSceneConfig, write_scene
+
+    path = tmp_path_factory.mktemp("scene") / "scene.mp4"
+    config = SyntheticSceneConfig(
+        num_segments=1,
+        segment_s=1.2,
+        rest_s=0.6,
+        frame_rate_hz=15.0,
+        width_px=480,
+        height_px=240,
+    )
+    write_scene(path, config)
+    return path
+
+
+@pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of real clips; tests that need it skip where it is not named."""
     folder = os.environ.get("EMOTEMPORAL_TEST_DATA")

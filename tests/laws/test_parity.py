@@ -1,0 +1,162 @@
+"""Law 1: live equals offline."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from emotemporal.faces.detect import DetectorConfig
+from emotemporal.faces.follow import FollowConfig, Follower, gather_clips
+from emotemporal.inference import load_engine, predict_clip
+from emotemporal.inference.torch_engine import TorchEngine
+from emotemporal.live.runner import LiveConfig, run_live
+from emotemporal.models.checkpoint import load_checkpoint
+from emotemporal.preprocess import preprocess
+from emotemporal.video.file import VideoFile
+
+TOLERANCE = 1e-5
+HAAR = DetectorConfig("haar")
+
+
+def live_probabilities(checkpoint, video, folder, prior="training"):
+    """Run live; return each track's times and raw probabilities, as the table tells them."""
+    table = folder / "live.csv"
+    run_live(
+        LiveConfig(
+            str(checkpoint), str(video), csv=str(table), detector=HAAR, window="no", prior=prior
+        )
+    )
+    tracks = {}
+    for row in csv.DictReader(table.read_text().splitlines()):
+        shares = [float(value) for name, value in row.items() if name.startswith("raw_")]
+        tracks.setdefault(int(row["track_id"]), []).append((float(row["time_s"]), shares))
+    return [
+        (np.array([time_s for time_s, _ in rows]), np.array([shares for _, shares in rows]))
+        for _, rows in sorted(tracks.items())
+    ]
+
+
+def offline_predictions(checkpoint, video, prior="training"):
+    """Follow to the end, then judge each face's whole clip at once."""
+    engine, meta = load_engine(checkpoint)
+    follower = Follower(FollowConfig(HAAR, crop=meta.crop))
+    with VideoFile(video) as frames:
+        clips = gather_clips(frames, follower, video.name)
+    return [predict_clip(engine, meta, clip, prior) for clip in clips]
+
+
+def assert_parity(live, offline):
+    assert len(live) == len(offline) > 0
+    for (times_s, probabilities), whole in zip(live, offline, strict=True):
+        np.testing.assert_allclose(times_s, whole.times_s, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(probabilities, whole.probabilities, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("prior", ["training", "uniform"])
+@pytest.mark.parametrize("head", ["gru", "frame"])
+def test_a_video_run_live_gives_the_offline_probabilities(
+    make_checkpoint, tiny_scene, tmp_path, head, prior
+):
+    checkpoint = make_checkpoint(head)
+    live = live_probabilities(checkpoint, tiny_scene, tmp_path, prior)
+    assert_parity(live, offline_predictions(checkpoint, tiny_scene, prior))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["WolfgangLanger_Pexels.mp4", "stage_many_faces.mp4"])
+def test_a_real_video_run_live_gives_the_offline_probabilities(
+    tiny_checkpoint, test_data, tmp_path, name
+):
+    video = test_data / "clips" / name
+    if not video.exists():
+        pytest.skip(f"no {name}")
+    live = live_probabilities(tiny_checkpoint, video, tmp_path)
+    assert_parity(live, offline_predictions(tiny_checkpoint, video))
+
+
+def stepwise(engine, crops):
+    """Step two equal streams, since a network in training mode takes no batch of one."""
+    states, rows = [None, None], []
+    for crop in crops:
+        logits, states = engine.step(np.stack([crop, crop]), states)
+        rows.append(logits[0])
+    return torch.from_numpy(np.stack(rows)).softmax(-1)
+
+
+def whole(engine, crops):
+    return torch.from_numpy(engine.run(crops)).softmax(-1)
+
+
+@pytest.fixture
+def network(tiny_checkpoint, tiny_clip):
+    net, meta = load_checkpoint(tiny_checkpoint)
+    return net, meta, preprocess(tiny_clip.crops[:20], meta.preprocess)
+
+
+def test_one_frame_at_a_time_gives_the_probabilities_of_the_whole_clip(network):
+    net, meta, crops = network
+    engine = TorchEngine(net, meta.labels)
+    torch.testing.assert_close(
+        stepwise(engine, crops), whole(engine, crops), rtol=0, atol=TOLERANCE
+    )
+
+
+def test_training_mode_breaks_parity(network):
+    net, meta, crops = network
+    engine = TorchEngine(net, meta.labels)
+    net.train()  # behind the engine's back
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(
+            stepwise(engine, crops), whole(engine, crops), rtol=0, atol=TOLERANCE
+        )
+
+
+def test_a_lost_state_breaks_parity(network):
+    net, meta, crops = network
+    engine = TorchEngine(net, meta.labels)
+    forgetful = np.concatenate([engine.step(crop[None], [None])[0] for crop in crops])
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(
+            torch.from_numpy(forgetful).softmax(-1), whole(engine, crops), rtol=0, atol=TOLERANCE
+        )
+
+
+@pytest.mark.parametrize("num_seen", [1, 13, 37])
+def test_the_past_does_not_depend_on_the_future(tiny_checkpoint, tiny_clip, num_seen):
+    engine, meta = load_engine(tiny_checkpoint)
+    seen = replace(
+        tiny_clip, crops=tiny_clip.crops[:num_seen], times_s=tiny_clip.times_s[:num_seen]
+    )
+    early = predict_clip(engine, meta, seen).probabilities
+    late = predict_clip(engine, meta, tiny_clip).probabilities
+    np.testing.assert_allclose(early, late[: len(early)], rtol=0, atol=TOLERANCE)
+
+
+def test_padding_is_invisible(network):
+    net, _, crops = network
+    frames = torch.from_numpy(crops)
+    padded = torch.full((2, 20, *frames.shape[1:]), 255, dtype=torch.uint8)
+    padded[0, :7], padded[1] = frames[:7], frames
+    with torch.inference_mode():
+        alone, _ = net(frames[None, :7])
+        together, _ = net(padded, lengths=torch.tensor([7, 20]))
+    torch.testing.assert_close(
+        together[0, :7].softmax(-1), alone[0].softmax(-1), rtol=0, atol=TOLERANCE
+    )
+
+
+def test_padding_that_is_encoded_shows_in_training(network):
+    net, _, crops = network
+    frames = torch.from_numpy(crops)
+    padded = torch.full((2, 20, *frames.shape[1:]), 255, dtype=torch.uint8)
+    padded[0, :7], padded[1] = frames[:7], frames
+    lengths = torch.tensor([7, 20])
+    net.train()
+    with torch.no_grad():
+        real_only = net.encode(padded, lengths)[0, :7]
+        padding_too = net.encode(padded)[0, :7]
+    assert not torch.allclose(real_only, padding_too, atol=1e-3)
