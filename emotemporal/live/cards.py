@@ -71,7 +71,8 @@ def put_card(
     )
     _put_header(picture, card.latest, inner, unit)
     top = inner.y + round((_ROW + _GAP) * unit)
-    _put_bars(picture, card.latest, Area(inner.x, top, inner.width, 0), unit, num_bars)
+    if card.latest is not None:
+        _put_bars(picture, card.latest, Area(inner.x, top, inner.width, 0), unit, num_bars)
     height = max(3, round(_TIMELINE * unit))
     strip = Area(inner.x, inner.bottom - height, inner.width, height)
     canvas.put_columns(picture, strip, timeline(card, time_s, strip.width))
@@ -126,18 +127,15 @@ def _put_header(picture: Picture, judgement: Judgement | None, inner: Area, unit
 
 
 def _put_bars(
-    picture: Picture, judgement: Judgement | None, inner: Area, unit: int, num_bars: int
+    picture: Picture, judgement: Judgement, inner: Area, unit: int, num_bars: int
 ) -> None:
     small, row = _small(unit), round(0.9 * _ROW * unit)
     height = max(4, round(0.5 * unit))
     left = inner.x + round(5.3 * unit)  # past the longest name, happiness
-    for i in range(num_bars):
+    for i, (emotion, share) in enumerate(_ranked(judgement)[:num_bars]):
         y = inner.y + i * row
         track = Area(left, y + (row - height) // 2, inner.right - left, height)
         canvas.put_bar(picture, track, TRACK)
-        if judgement is None:
-            continue
-        emotion, share = _ranked(judgement)[i]
         # In warm-up the bars move, and are grey: numbers, not yet an answer.
         ink, colour = (FAINT_INK, FAINT_INK) if judgement.is_warm_up else (INK, COLOURS[emotion])
         canvas.put_text(picture, emotion.value, inner.x, y, small, ink)

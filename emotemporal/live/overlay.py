@@ -97,7 +97,8 @@ class Overlay:
         options = list(self._options(face, width, height, unit))
         before = self._places.get(face.track_id)
         if before is not None:
-            options.sort(key=lambda o: (o.side, o.is_card) != (before.side, before.is_card))
+            # Cards first, for those where it was first: else it would jump on a pixel's change.
+            options.sort(key=lambda option: (not option.is_card, option.side != before.side))
         own = _to_area(face.box)
         for option in options:
             others = [area for area in taken if area != own]
@@ -107,7 +108,7 @@ class Overlay:
 
     def _options(self, face: FaceCard, width: int, height: int, unit: int) -> Iterator[_Place]:
         box = _to_area(face.box)
-        if self._num_bars > 0:
+        if self._num_bars > 0 and face.latest is not None:
             size = cards.card_size_px(self._num_bars, unit)
             # Beside a face much smaller than its card, the card would be the picture.
             if box.height > 0.5 * size[1]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -22,9 +22,8 @@ from emotemporal.live.stages import Moment, Tally, run_stages
 from emotemporal.models.meta import CheckpointMeta
 from emotemporal.types import Frame
 from emotemporal.video.file import VideoFile
-from emotemporal.video.image import read_image
-
-_log = logging.getLogger(__name__)
+from emotemporal.video.image import ImageError, read_image
+from emotemporal.video.source import VideoError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -34,7 +33,7 @@ class PredictConfig:
     """Which files to judge, with which model. What the network sees is the checkpoint's."""
 
     checkpoint: str
-    inputs: list[str]
+    paths: list[str]
     """Videos and images."""
     csv: str | None = None
     """Where the table goes; without, to standard output."""
@@ -51,10 +50,10 @@ class PredictConfig:
     max_faces: int = 64
 
     def __post_init__(self) -> None:
-        if not self.inputs:
+        if not self.paths:
             raise ValueError("name at least one video or image")
-        if self.csv and Path(self.csv).resolve() in {Path(p).resolve() for p in self.inputs}:
-            raise ValueError(f"csv is {self.csv}, which is also an input")
+        if self.csv and Path(self.csv).resolve() in {Path(p).resolve() for p in self.paths}:
+            raise ValueError(f"csv is {self.csv}, which is also one of the files to judge")
 
     def stream_config(self) -> StreamConfig:
         """Return how videos' streams are judged."""
@@ -77,40 +76,61 @@ class PredictSummary:
     num_ticks: int
     without_face: tuple[str, ...]
     """Files in which nobody was found; they have no rows."""
+    failures: tuple[str, ...]
+    """Files that cannot be read whole, with the reason; they have no rows."""
     detector: str
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every file could be read."""
+        return not self.failures
 
-def run_predict(config: PredictConfig, out: TextIO) -> PredictSummary:
-    """Judge every face in every file.
+    def __str__(self) -> str:
+        lines = [
+            f"{self.num_files} file{'s' * (self.num_files != 1)}, {self.num_frames} frames: "
+            f"{self.num_faces} faces (by {self.detector}), {self.num_ticks} judgements"
+        ]
+        lines += [f"no face found: {path}" for path in self.without_face]
+        lines += [f"cannot be read: {failure}" for failure in self.failures]
+        return "\n".join(lines)
+
+
+def predict(config: PredictConfig, out: TextIO | None = None) -> PredictSummary:
+    """Judge every face in every file; a file that cannot be read is named and has no rows.
 
     Args:
         config: Files, model, options.
-        out: Gets the table, unless `config.csv` names a file.
+        out: Gets the table where `config.csv` names no file; standard output if None.
 
     Raises:
-        FileNotFoundError: An input, the checkpoint or the table's folder is missing.
-        ImageError: An image cannot be read whole.
-        VideoError: A video cannot be read whole.
+        FileNotFoundError: The checkpoint or the table's folder is missing.
+        CheckpointError: The checkpoint cannot be used.
     """
     engine, meta = load_engine(config.checkpoint, config.device)
     detector = build_detector(config.detector)
-    tallies = []
+    tallies, without_face, failures = [], [], []
     with ExitStack() as stack:
         if config.csv is not None:
             out = stack.enter_context(growing_file(Path(config.csv)))
-        table = JudgementTable(out, meta.labels, has_source=True)
-        for path in config.inputs:
-            sink = _TableSink(table, path)
-            tallies.append(_judge_file(Path(path), config, engine, meta, detector, sink))
-    without = [p for p, t in zip(config.inputs, tallies, strict=True) if not t.track_ids]
-    for path in without:
-        _log.warning("%s: no face found by %s", path, detector.name)
+        table = JudgementTable(sys.stdout if out is None else out, meta.labels, has_source=True)
+        for path in config.paths:
+            rows = _Rows()
+            try:
+                tally = _judge_file(Path(path), config, engine, meta, detector, rows)
+            except (FileNotFoundError, ImageError, VideoError) as error:
+                failures.append(str(error))
+                continue
+            table.write(rows.judgements, path)
+            tallies.append(tally)
+            if not tally.track_ids:
+                without_face.append(path)
     return PredictSummary(
         num_files=len(tallies),
         num_frames=sum(tally.num_frames for tally in tallies),
         num_faces=sum(len(tally.track_ids) for tally in tallies),
         num_ticks=sum(tally.num_ticks for tally in tallies),
-        without_face=tuple(without),
+        without_face=tuple(without_face),
+        failures=tuple(failures),
         detector=detector.name,
     )
 
@@ -121,7 +141,7 @@ def _judge_file(
     engine: Engine,
     meta: CheckpointMeta,
     detector: FaceDetector,
-    sink: _TableSink,
+    rows: _Rows,
 ) -> Tally:
     follower = Follower(FollowConfig(config.detector, config.tracker, meta.crop), detector)
     stream = config.stream_config()
@@ -129,25 +149,25 @@ def _judge_file(
         # A still has no start to wait for: it is judged as it is.
         predictor = StreamPredictor(engine, meta, replace(stream, warm_up_s=0.0))
         still: Iterable[Frame] = [Frame(read_image(path), 0.0, 0)]
-        return run_stages(still, follower, predictor, sink, config.max_faces)
+        return run_stages(still, follower, predictor, rows, config.max_faces)
     predictor = StreamPredictor(engine, meta, stream)
     with (
         VideoFile(path) as video,
         tqdm(video, path.name, video.info.num_frames, unit="frame", disable=None) as frames,
     ):
-        return run_stages(frames, follower, predictor, sink, config.max_faces)
+        return run_stages(frames, follower, predictor, rows, config.max_faces)
 
 
-class _TableSink:
-    """A `Sink` that keeps the judgements of one file."""
+class _Rows:
+    """A `Sink` that keeps one file's judgements until it is known to be whole."""
 
     is_closed = False
 
-    def __init__(self, table: JudgementTable, source: str) -> None:
-        self._table, self._source = table, source
+    def __init__(self) -> None:
+        self.judgements: list[Judgement] = []
 
     def write(self, moment: Moment) -> None:
-        self._table.write(moment.judgements, self._source)
+        self.judgements.extend(moment.judgements)
 
     def finish(self, judgements: Sequence[Judgement]) -> None:
-        self._table.write(judgements, self._source)
+        self.judgements.extend(judgements)

@@ -104,6 +104,17 @@ class LiveSummary:
         """All stages together; reading the source is not counted."""
         return self.follow_ms + self.judge_ms + self.write_ms
 
+    def __str__(self) -> str:
+        end = ", stopped before the end" if self.was_stopped else ""
+        lines = [
+            f"{self.num_frames} frames{end}: {self.num_faces} faces (by {self.detector}), "
+            f"{self.num_ticks} judgements",
+            f"{self.ms_per_frame:.1f} ms a frame: follow {self.follow_ms:.1f}, "
+            f"judge {self.judge_ms:.1f}, draw and write {self.write_ms:.1f}",
+            *(f"wrote {path}" for path in self.outputs),
+        ]
+        return "\n".join(lines)
+
 
 def run_live(config: LiveConfig, clock: Clock = monotonic) -> LiveSummary:
     """Run until the source ends, the window is closed or ctrl-C is pressed; finish the outputs.
