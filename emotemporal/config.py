@@ -44,7 +44,7 @@ def build_parser(kind: type[Any], prog: str) -> ArgumentParser:
         docstring_parse_attribute_docstrings=True,
         # A class path in somebody else's file would import, and so run, what it names.
         import_path_denylist=["*"],
-        import_path_allowlist=["emotemporal"],
+        import_path_allowlist=[kind.__module__.partition(".")[0]],
     )
     parser = ArgumentParser(
         prog=prog,
@@ -68,7 +68,7 @@ def parse_config(kind: type[Config], arguments: Sequence[str], prog: str) -> Con
         parsed = parser.parse_args(list(arguments))
         _refuse_single_values(parsed, kind)
         values = parser.instantiate(parsed)
-        return kind(**{field.name: values[field.name] for field in _fields(kind)})
+        return kind(**{name: values[name] for name in _names(kind)})
     except (ArgumentError, ValueError, TypeError) as error:
         raise ConfigError(_explain(error, kind, prog)) from error
 
@@ -83,7 +83,20 @@ def to_plain(config: object) -> dict[str, Any]:
 
 def to_yaml(config: object) -> str:
     """Return a config as YAML that `--config` reads again."""
-    return yaml.safe_dump(to_plain(config), sort_keys=False)
+    return _dump(to_plain(config))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text such as 1e3 too: PyYAML takes it for text, jsonargparse reads a number."""
+
+
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _dump(plain: Mapping[str, Any]) -> str:
+    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False)
 
 
 def config_digest(value: object) -> str:
@@ -124,7 +137,7 @@ class RunFolder:
     def __init__(self, path: Path, job: str, identity: Mapping[str, Any]) -> None:
         """Name the folder, the job and what identifies its result (not devices or workers)."""
         self.path = path
-        self._identity = {"job": job, "config": dict(identity)}
+        self._identity: dict[str, Any] = {"job": job, "config": dict(identity)}
         self._lock = FileLock(path / ".lock", timeout=0)
 
     def __enter__(self) -> Self:
@@ -154,8 +167,7 @@ class RunFolder:
         file = self.path / _FOLDER_FILE
         if not file.exists():
             # run.json last: it is what claims, and a kill between the two must leave neither out.
-            text = yaml.safe_dump(self._identity["config"], sort_keys=False)
-            write_atomically(self.path / "config.yaml", text.encode())
+            write_atomically(self.path / "config.yaml", _dump(self._identity["config"]).encode())
             write_json(file, self._identity)
             return
         found = _read_identity(file)
@@ -186,10 +198,6 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str
         elif there != here:
             lines.append(f"{prefix}{key}: there {there!r}, here {here!r}")
     return lines
-
-
-def _fields(kind: type[Any]) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(kind)
 
 
 def _first_line(kind: type[Any]) -> str:
@@ -225,26 +233,26 @@ def _unknown_names(message: str) -> list[str]:
 
 def _near(word: str, names: Sequence[str]) -> list[str]:
     """Return the names like `word`, whole or in their last part."""
-    last = difflib.get_close_matches(_last(word), {_last(name) for name in names}, cutoff=0.75)
+    last = {name: name.rpartition(".")[2] for name in names}
+    near = difflib.get_close_matches(word.rpartition(".")[2], {*last.values()}, cutoff=0.75)
     whole = difflib.get_close_matches(word, names, n=2, cutoff=0.75)
-    return whole or [name for name in names if _last(name) in last]
+    return whole or [name for name in names if last[name] in near]
 
 
-def _last(name: str) -> str:
-    return name.rpartition(".")[2]
+def _names(kind: type[Any]) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]
 
 
 def _groups(kind: type[Any]) -> dict[str, type[Any]]:
     """Return the fields that are config dataclasses themselves."""
     hints = get_type_hints(kind)
-    return {f.name: hints[f.name] for f in _fields(kind) if dataclasses.is_dataclass(hints[f.name])}
+    return {name: hints[name] for name in _names(kind) if dataclasses.is_dataclass(hints[name])}
 
 
 def _option_names(kind: type[Any], prefix: str = "") -> list[str]:
     groups = _groups(kind)
     names = []
-    for field in _fields(kind):
-        name = f"{prefix}{field.name}"
-        is_group = field.name in groups
-        names += _option_names(groups[field.name], f"{name}.") if is_group else [name]
+    for name in _names(kind):
+        group = groups.get(name)
+        names += _option_names(group, f"{prefix}{name}.") if group else [prefix + name]
     return names
