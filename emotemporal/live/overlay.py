@@ -36,7 +36,9 @@ class OverlayConfig:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
+    """Where a face's card, or where room is short its tag, is drawn."""
+
     side: Side
     is_card: bool
     area: Area
@@ -49,7 +51,8 @@ class Overlay:
         self._labels = labels
         self._config = config or OverlayConfig()
         self._num_bars = min(self._config.num_bars, len(labels))
-        self._places: dict[int, _Place] = {}
+        self.places: dict[int, Place] = {}
+        """Of the faces of the last picture, by track."""
 
     def draw(
         self, image: Picture, faces: Sequence[FaceCard], time_s: float, status: str
@@ -71,18 +74,18 @@ class Overlay:
         if self._config.show_legend:
             taken += _put_legend(picture, self._labels, unit)
         taken += [_to_area(face.box) for face in faces]
-        places: dict[int, _Place] = {}
+        places: dict[int, Place] = {}
         for face in faces:
             places[face.track_id] = self._place(face, image.shape[:2], unit, taken)
             taken.append(places[face.track_id].area)
         # The smallest face's first: where they overlap, the nearer face's card stays readable.
         for face in reversed(faces):
             self._put(picture, face, places[face.track_id], time_s, unit)
-        self._places = places
+        self.places = places
         return picture
 
     def _put(
-        self, picture: Picture, face: FaceCard, place: _Place, time_s: float, unit: int
+        self, picture: Picture, face: FaceCard, place: Place, time_s: float, unit: int
     ) -> None:
         if place.is_card:
             cards.put_card(picture, face, place.area, time_s, unit, self._num_bars)
@@ -91,11 +94,11 @@ class Overlay:
 
     def _place(
         self, face: FaceCard, size_hw: tuple[int, ...], unit: int, taken: Sequence[Area]
-    ) -> _Place:
+    ) -> Place:
         """Find room: where it was, else beside the face, else a tag that may cover something."""
         height, width = size_hw
         options = list(self._options(face, width, height, unit))
-        before = self._places.get(face.track_id)
+        before = self.places.get(face.track_id)
         if before is not None:
             # Cards first, for those where it was first: else it would jump on a pixel's change.
             options.sort(key=lambda option: (not option.is_card, option.side != before.side))
@@ -106,17 +109,17 @@ class Overlay:
                 return option
         return next(option for option in options if option.side == "inside")
 
-    def _options(self, face: FaceCard, width: int, height: int, unit: int) -> Iterator[_Place]:
+    def _options(self, face: FaceCard, width: int, height: int, unit: int) -> Iterator[Place]:
         box = _to_area(face.box)
         if self._num_bars > 0 and face.latest is not None:
             size = cards.card_size_px(self._num_bars, unit)
             # Beside a face much smaller than its card, the card would be the picture.
             if box.height > 0.5 * size[1]:
                 for side in _CARD_SIDES:
-                    yield _Place(side, True, _beside(box, size, side, unit, width, height))
+                    yield Place(side, True, _beside(box, size, side, unit, width, height))
         size = cards.tag_size_px(face, unit)
         for side in _TAG_SIDES:
-            yield _Place(side, False, _beside(box, size, side, unit, width, height))
+            yield Place(side, False, _beside(box, size, side, unit, width, height))
 
 
 def text_size_px(image: Picture) -> int:

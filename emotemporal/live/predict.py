@@ -54,6 +54,7 @@ class PredictConfig:
             raise ValueError("name at least one video or image")
         if self.csv and Path(self.csv).resolve() in {Path(p).resolve() for p in self.paths}:
             raise ValueError(f"csv is {self.csv}, which is also one of the files to judge")
+        self.stream_config()
 
     def stream_config(self) -> StreamConfig:
         """Return how videos' streams are judged."""

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import cv2
+import numpy as np
+import pytest
+
+from emotemporal.faces.detect import DetectorConfig
+from emotemporal.labels import SAVEE_7
+from emotemporal.live.predict import PredictConfig, predict
+from emotemporal.live.runner import LiveConfig, run_live
+from emotemporal.video.file import VideoFile
+
+HAAR = DetectorConfig("haar")
+
+
+def predict_rows(checkpoint, *paths, **changes):
+    out = io.StringIO()
+    config = PredictConfig(str(checkpoint), [str(p) for p in paths], detector=HAAR, **changes)
+    summary = predict(config, out)
+    return summary, list(csv.DictReader(out.getvalue().splitlines()))
+
+
+@pytest.fixture
+def photo(tiny_scene, tmp_path):
+    with VideoFile(tiny_scene) as video:
+        image = video.read([20]).frames[0]
+    path = tmp_path / "two people.png"
+    cv2.imwrite(str(path), image[..., ::-1])
+    return path
+
+
+def test_every_face_of_an_image_is_judged(tiny_checkpoint, photo):
+    summary, rows = predict_rows(tiny_checkpoint, photo, min_probability=0.0)
+    assert summary.is_complete
+    assert summary.num_faces == len(rows) >= 2
+    assert {row["source"] for row in rows} == {str(photo)}
+    assert {row["time_s"] for row in rows} == {"0.000000"}
+    assert all(row["shown"] in SAVEE_7.names for row in rows)
+    assert {row["is_warm_up"] for row in rows} == {"0"}
+
+
+def test_a_video_gets_the_rows_that_live_gives(tiny_checkpoint, tiny_scene, tmp_path):
+    table = tmp_path / "live.csv"
+    run_live(
+        LiveConfig(
+            str(tiny_checkpoint), str(tiny_scene), csv=str(table), detector=HAAR, window="no"
+        )
+    )
+    _, rows = predict_rows(tiny_checkpoint, tiny_scene)
+    for row in rows:
+        row.pop("source")
+    assert rows == list(csv.DictReader(table.read_text().splitlines()))
+
+
+def test_the_table_can_go_to_a_file(tiny_checkpoint, photo, tmp_path):
+    table = tmp_path / "table.csv"
+    summary, printed = predict_rows(tiny_checkpoint, photo, csv=str(table))
+    assert printed == []
+    assert len(table.read_text().splitlines()) == summary.num_ticks + 1
+
+
+def test_the_table_goes_to_standard_output_otherwise(tiny_checkpoint, photo, capsys):
+    predict(PredictConfig(str(tiny_checkpoint), [str(photo)], detector=HAAR))
+    assert capsys.readouterr().out.startswith("source,time_s,track_id")
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_judged(
+    tiny_checkpoint, tiny_scene, photo, tmp_path
+):
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(tiny_scene.read_bytes()[: tiny_scene.stat().st_size // 2])
+    torn = tmp_path / "torn.png"
+    torn.write_bytes(photo.read_bytes()[:2000])
+    summary, rows = predict_rows(tiny_checkpoint, cut, photo, torn, tmp_path / "none.jpg")
+    assert not summary.is_complete
+    assert summary.num_files == 1
+    wrong = ("cut.mp4", "torn.png", "none.jpg")
+    assert all(name in told for name, told in zip(wrong, summary.failures, strict=True))
+    assert {row["source"] for row in rows} == {str(photo)}
+    assert "cannot be read" in str(summary)
+
+
+def test_a_file_without_a_face_is_named(tiny_checkpoint, tmp_path):
+    empty = tmp_path / "empty.png"
+    cv2.imwrite(str(empty), np.full((200, 300, 3), 90, np.uint8))
+    summary, rows = predict_rows(tiny_checkpoint, empty)
+    assert (summary.without_face, rows) == ((str(empty),), [])
+    assert f"no face found: {empty}" in str(summary)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"paths": []}, "at least one"),
+        ({"paths": ["a.csv"], "csv": "a.csv"}, "one of the files to judge"),
+        ({"paths": ["a.png"], "warm_up_s": -1.0}, "warm_up_s"),
+    ],
+)
+def test_a_wrong_config_is_refused(changes, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        PredictConfig("c.safetensors", **changes)
