@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_sets import (
+    write_affectnet_csv,
+    write_csv,
+    write_folders,
+    write_image,
+    write_savee,
+    write_video,
+)
+
+from emotemporal.data.cremad import read_cremad
+from emotemporal.data.ferplus import read_ferplus
+from emotemporal.data.folder import read_folder
+from emotemporal.data.manifest import read_manifest
+from emotemporal.data.ravdess import read_ravdess
+from emotemporal.data.readers import DatasetConfig, load_dataset, read_dataset
+from emotemporal.data.savee import read_savee
+from emotemporal.data.table import count_by_emotion, soft_targets
+from emotemporal.labels import AFFECTNET_8, Emotion
+
+
+def fatal(table) -> str:
+    return "\n".join(str(problem) for problem in table.problems if problem.is_fatal)
+
+
+def told(table) -> str:
+    return "\n".join(str(problem) for problem in table.problems)
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(name.encode())
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("AudioVisualClip/DC/a1.avi", ("anger", "DC", "a1"), id="official"),
+        pytest.param("AudioVisualClip/DC/a01.avi", ("anger", "DC", "a1"), id="padded"),
+        pytest.param("DC_a01.avi", ("anger", "DC", "a1"), id="flat"),
+        pytest.param("AllData/JK_sa13.avi", ("sadness", "JK", "sa13"), id="flat-in-a-folder"),
+        pytest.param("x/AudioVisualClip/y/KL/su7.avi", ("surprise", "KL", "su7"), id="nested"),
+        pytest.param("JE/n30.avi", ("neutral", "JE", "n30"), id="neutral"),
+        pytest.param("JE/sa3.avi", ("sadness", "JE", "sa3"), id="two-letters-first"),
+    ],
+)
+def test_savee_is_read_in_all_its_namings(tmp_path, name, expected):
+    table = read_savee(touch(tmp_path, name))
+    assert not fatal(table)
+    row = table.rows.iloc[0]
+    assert (row["emotion"], row["subject"], row["take"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("DC/s1.avi", "s1.avi: cannot tell the emotion", id="one-s"),
+        pytest.param("DC/clip.avi", "clip.avi: cannot tell the emotion", id="no-number"),
+        pytest.param("AudioVisualClip/a1.avi", "cannot tell the speaker", id="no-speaker"),
+        pytest.param("a1.avi", "cannot tell the speaker", id="no-folder"),
+    ],
+)
+def test_a_savee_name_that_says_nothing_is_refused(tmp_path, name, reason):
+    assert reason in fatal(read_savee(touch(tmp_path, name, "DC/a2.avi")))
+
+
+def test_savee_twice_in_one_folder_is_refused(tmp_path):
+    table = read_savee(touch(tmp_path, "DC/a1.avi", "DC/a01.avi"))
+    assert "the same clip of the same speaker" in fatal(table)
+
+
+def test_ravdess_keeps_one_of_a_takes_two_files_and_leaves_calm_out(tmp_path):
+    names = (
+        "01-01-03-01-02-01-07",
+        "02-01-03-01-02-01-07",
+        "01-01-02-01-01-01-07",
+        "01-02-05-01-01-01-07",
+    )
+    root = touch(tmp_path, *(f"Actor_07/{name}.mp4" for name in names))
+    table = read_ravdess(root)
+    assert list(table.rows["emotion"]) == ["happiness"]
+    assert list(table.rows["subject"]) == ["07"]
+    assert "1 clips left out: the same pictures" in told(table)
+    assert "1 clips are calm" in told(table)
+    assert "1 sung clips left out" in told(table)
+    assert len(read_ravdess(root, with_songs=True)) == 2
+    assert sorted(read_ravdess(root, calm="neutral").rows["emotion"]) == ["happiness", "neutral"]
+    assert "calm, which is none" in fatal(read_ravdess(root, calm="refuse"))
+
+
+def test_cremad_gives_actor_and_emotion(tmp_path):
+    table = read_cremad(touch(tmp_path, "VideoFlash/1001_DFA_ANG_XX.flv"))
+    row = table.rows.iloc[0]
+    assert (row["emotion"], row["subject"], row["take"]) == ("anger", "1001", "DFA_XX")
+
+
+@pytest.mark.parametrize(
+    ("read", "name", "reason"),
+    [
+        (read_ravdess, "Actor_01/hello.mp4", "not a RAVDESS name"),
+        (read_cremad, "1001_DFA_JOY_XX.flv", "not a CREMA-D name"),
+    ],
+)
+def test_names_of_another_data_set_are_refused(tmp_path, read, name, reason):
+    assert reason in fatal(read(touch(tmp_path, name)))
+
+
+@pytest.mark.parametrize("read", [read_savee, read_ravdess, read_cremad, read_folder, read_ferplus])
+def test_an_empty_folder_is_told_and_a_missing_one_raises(tmp_path, read):
+    assert "nothing to read here" in fatal(read(tmp_path))
+    with pytest.raises(FileNotFoundError, match="--root"):
+        read(tmp_path / "nowhere")
+
+
+def ferplus_row(name: str, usage: str = "Training", **votes: int) -> dict[str, object]:
+    columns = [*AFFECTNET_8.names, "unknown", "NF"]
+    return {"Usage": usage, "Image name": name, **{c: votes.get(c, 0) for c in columns}}
+
+
+def write_ferplus(root: Path) -> Path:
+    rows = [
+        ferplus_row("fer1.png", neutral=9, fear=1),
+        ferplus_row("fer2.png", neutral=5, sadness=5),
+        ferplus_row("fer3.png", unknown=6, fear=4),
+        ferplus_row("", NF=10),
+        ferplus_row("fer1.png", anger=9, fear=1),
+        ferplus_row("fer4.png", "PublicTest", happiness=5, fear=4),
+        ferplus_row("fer5.png", "PrivateTest", contempt=6, neutral=4),
+    ]
+    write_csv(root / "fer2013new.csv", rows)
+    folders = ["Train", "Train", "Train", "Valid", "Test"]
+    for number, folder in enumerate(folders, 1):
+        write_image(root / f"FER2013{folder}" / f"fer{number}.png", number)
+    return root
+
+
+def test_ferplus_takes_the_later_of_two_rows_and_the_strict_majority(tmp_path):
+    table = read_ferplus(write_ferplus(tmp_path), "strict")
+    assert list(table.rows["path"].str[-8:]) == ["fer1.png", "fer4.png", "fer5.png"]
+    assert list(table.rows["emotion"]) == ["anger", "happiness", "contempt"]
+    assert list(table.rows["split"]) == ["train", "validation", "test"]
+    assert "1 rows name no image" in told(table)
+    assert "2 images without a strict majority" in told(table)
+
+
+def test_ferplus_keeps_votes_where_no_emotion_has_the_majority(tmp_path):
+    table = read_ferplus(write_ferplus(tmp_path), "votes")
+    assert list(table.rows["emotion"])[1:2] == ["anger"]
+    tie = table.rows[table.rows["path"].str.endswith("fer2.png")].index[0]
+    assert table.rows["emotion"][tie] is None
+    targets, has_target = soft_targets(table, AFFECTNET_8)
+    assert has_target[tie]
+    assert targets[tie, AFFECTNET_8.index(Emotion.NEUTRAL)] == 0.5
+    assert not soft_targets(table, AFFECTNET_8, use_votes=False)[1][tie]
+
+
+def test_ferplus_without_its_columns_is_refused(tmp_path):
+    write_csv(tmp_path / "fer2013new.csv", [{"Usage": "Training", "neutral": 10}])
+    assert "there is no column" in fatal(read_ferplus(tmp_path))
+
+
+def test_real_ferplus_has_the_known_number_of_strict_test_images(test_data):
+    counts = count_by_emotion(read_ferplus(test_data / "ferplus", "strict"), "test")
+    assert sum(counts.values()) == 2729
+    assert sum(counts.values()) - counts[Emotion.CONTEMPT] == 2720
+
+
+def test_a_folder_of_ones_own_is_read_by_its_names(tmp_path):
+    write_folders(tmp_path, {"1_happy": 2, "Surprised": 1}, "val")
+    table = read_folder(tmp_path)
+    assert list(table.rows["emotion"]) == ["happiness", "happiness", "surprise"]
+    assert set(table.rows["split"]) == {"validation"}
+
+
+def test_a_folder_of_ones_own_tells_what_it_does_not_read(tmp_path):
+    write_folders(tmp_path, {"happy": 1, "holiday": 2})
+    touch(tmp_path, "happy/film.mp4")
+    assert "a folder of 2 images whose name is no emotion" in fatal(read_folder(tmp_path))
+    assert "1 videos are not read" in told(read_folder(tmp_path))
+
+
+def manifest_row(path: str, label: str = "fear", subject: str = "A", **more) -> dict:
+    return {"path": path, "label": label, "subject": subject, **more}
+
+
+def test_a_manifest_gives_subjects_splits_and_intervals(tmp_path):
+    rows = [
+        manifest_row("a.mp4", split="train", start=0, end=1.5),
+        manifest_row("a.mp4", "Happy", split="train", start=1.5, end=3),
+        manifest_row("b.mp4", subject="B", split="val", start="", end=""),
+    ]
+    write_csv(tmp_path / "manifest.csv", rows)
+    table = read_manifest(tmp_path)
+    assert not fatal(table)
+    assert table.kind == "videos"
+    assert list(table.rows["emotion"]) == ["fear", "happiness", "fear"]
+    assert table.rows["split"][2] == "validation"
+    assert list(table.rows["end_s"][:2]) == [1.5, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        pytest.param(manifest_row("a.jpg", "joyful"), "'joyful' is not an emotion", id="label"),
+        pytest.param(manifest_row("../a.jpg"), "below it", id="outside"),
+        pytest.param(manifest_row("/a.jpg"), "relative to the root", id="absolute"),
+        pytest.param(manifest_row("a.txt"), "cannot tell", id="kind"),
+        pytest.param(manifest_row("a.mp4"), "images and videos", id="mixed"),
+        pytest.param(manifest_row("ok.jpg"), "listed twice", id="twice"),
+        pytest.param(manifest_row("a.jpg", split="dev"), "split is 'dev'", id="split"),
+        pytest.param(manifest_row("a.jpg", start=1), "start without an end", id="half-interval"),
+        pytest.param(manifest_row("a.jpg", start=2, end=1), "not an interval", id="backwards"),
+    ],
+)
+def test_a_wrong_row_of_a_manifest_is_named(tmp_path, row, reason):
+    columns = {"split": "", "start": "", "end": ""}
+    rows = [manifest_row("ok.jpg") | columns, manifest_row(row["path"]) | columns | row]
+    write_csv(tmp_path / "manifest.csv", rows)
+    assert "manifest.csv:3: " in fatal(read_manifest(tmp_path))
+    assert reason in fatal(read_manifest(tmp_path))
+
+
+def test_a_manifest_with_other_columns_is_refused(tmp_path):
+    write_csv(tmp_path / "manifest.csv", [{"path": "a.jpg", "emotion": "fear"}])
+    assert "missing ['label', 'subject'], unknown ['emotion']" in fatal(read_manifest(tmp_path))
+    with pytest.raises(FileNotFoundError, match="--manifest"):
+        read_manifest(tmp_path, "other.csv")
+
+
+def test_listed_files_that_are_missing_are_refused_beyond_the_allowed_share(tmp_path):
+    write_affectnet_csv(tmp_path)
+    (tmp_path / "Manually_Annotated_Images" / "1" / "b.jpg").unlink()
+    config = DatasetConfig(name="affectnet", root=str(tmp_path))
+    assert "1 of 2 listed files are not there" in fatal(read_dataset(config))
+    with pytest.raises(ValueError, match="listed files are not there"):
+        load_dataset(config)
+    half = DatasetConfig(name="affectnet", root=str(tmp_path), max_bad_share=0.5)
+    assert len(load_dataset(half)) == 1
+    assert "1 of 2 listed files are not there" in told(load_dataset(half))
+
+
+def test_rows_are_left_out_by_a_list_and_counted(tmp_path):
+    write_savee(tmp_path / "data")
+    path = write_csv(
+        tmp_path / "out.csv", [{"path": "AudioVisualClip/DC/a1.avi"}, {"path": "gone.avi"}]
+    )
+    config = DatasetConfig(name="savee", root=str(tmp_path / "data"), exclude=str(path))
+    table = read_dataset(config)
+    assert len(table) == 3
+    assert "1 rows left out; 1 of its paths are not in the data set" in told(table)
+
+
+def test_a_data_set_that_is_left_with_nothing_is_refused(tmp_path):
+    touch(tmp_path, "Actor_01/01-01-02-01-01-01-01.mp4")
+    table = read_dataset(DatasetConfig(name="ravdess", root=str(tmp_path)))
+    assert "no rows are left" in fatal(table)
+
+
+def test_training_refuses_files_that_splits_share_or_drops_them(tmp_path):
+    for split, seeds in (("train", (1, 2, 3)), ("test", (3, 4))):
+        for seed in seeds:
+            write_image(tmp_path / split / "happy" / f"{split}{seed}.png", seed)
+    refusing = DatasetConfig(name="folder", root=str(tmp_path))
+    with pytest.raises(ValueError, match=r"test3\.png"):
+        load_dataset(refusing)
+    dropping = DatasetConfig(name="folder", root=str(tmp_path), shared_twins="drop")
+    table = load_dataset(dropping)
+    assert sorted(Path(path).stem for path in table.rows["path"]) == [
+        "test3",
+        "test4",
+        "train1",
+        "train2",
+    ]
+    assert "1 rows equal to one of a later split left out" in told(table)
+
+
+def test_a_subject_in_two_splits_is_refused_by_name(tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name, seed=ord(name[0]))
+    rows = [manifest_row("a.mp4", split="train"), manifest_row("b.mp4", split="test")]
+    write_csv(tmp_path / "manifest.csv", rows)
+    table = read_dataset(DatasetConfig(name="manifest", root=str(tmp_path)))
+    assert "A in test and train" in fatal(table)
+    assert "emotemporal split" in fatal(table)
+
+
+def test_a_config_that_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="root is empty"):
+        DatasetConfig(name="savee", root="")
+    with pytest.raises(ValueError, match="max_bad_share"):
+        DatasetConfig(name="savee", root="x", max_bad_share=1.5)
