@@ -23,6 +23,7 @@ from emotemporal.faces.follow import (
     to_clip,
     without_tail,
 )
+from emotemporal.faces.steady import steady_views
 from emotemporal.storage import digest, write_atomically, write_json
 from emotemporal.types import FaceView, Frame
 from emotemporal.video.file import VideoError, VideoFile
@@ -35,6 +36,9 @@ class PrepareConfig:
     follow: FollowConfig = field(default_factory=FollowConfig)
     faces: Literal["main", "all"] = "main"
     """`main` keeps the one face that a video of one person is about; `all` keeps each."""
+    boxes: Literal["followed", "steady"] = "followed"
+    """`followed` cuts out as live does; `steady` by one box a video, the median of all looks: for
+    short clips of one person, where crops must not tell the order of frames."""
     min_detected_share: float = 0.5
     """A face that the detector confirmed in a smaller share of the video's frames is a failure."""
     max_bad_share: float = 0.02
@@ -48,6 +52,8 @@ class PrepareConfig:
                 f"min_detected_share is {self.min_detected_share}, max_bad_share "
                 f"{self.max_bad_share}; both are shares, 0 to 1"
             )
+        if self.boxes == "steady" and self.faces == "all":
+            raise ValueError("boxes 'steady' are of one face; with faces 'all' use 'followed'")
 
 
 @dataclass(frozen=True)
@@ -90,19 +96,35 @@ def _detector(config: DetectorConfig) -> FaceDetector:
 def clip_video(job: VideoJob, out: Path, config: PrepareConfig) -> VideoDone:
     """Follow, cut out and write; the record in rows/ is written last and says that all is there."""
     try:
-        with VideoFile(job.path, config.backend) as video:
-            follower = Follower(config.follow, _detector(config.follow.detector))
-            counter = _Counter()
-            tracks = gather_tracks(counter.count(_within(video, job)), follower)
-        kept = [main_track(tracks)] if config.faces == "main" else tracks
+        kept = _steady(job, config) if config.boxes == "steady" else _followed(job, config)
         clips = [
-            _write_clip(views, job, out, number, counter.num_frames, config)
-            for number, views in enumerate(kept)
+            _write_clip(views, share, job, out, number, config)
+            for number, (views, share) in enumerate(kept)
         ]
     except (VideoError, NoFaceError, FileNotFoundError) as error:
         return VideoDone(job.key, [], str(error))
     write_json(out / "rows" / f"{job.key}.json", clips)
     return VideoDone(job.key, clips)
+
+
+def _followed(job: VideoJob, config: PrepareConfig) -> list[tuple[Sequence[FaceView], float]]:
+    """Return each face's views, and the share of the video's frames in which it was confirmed."""
+    with VideoFile(job.path, config.backend) as video:
+        follower = Follower(config.follow, _detector(config.follow.detector))
+        counter = _Counter()
+        tracks = gather_tracks(counter.count(_within(video, job)), follower)
+    kept = [main_track(tracks)] if config.faces == "main" else tracks
+    return [
+        (without_tail(views), sum(view.track.is_detected for view in views) / counter.num_frames)
+        for views in kept
+    ]
+
+
+def _steady(job: VideoJob, config: PrepareConfig) -> list[tuple[Sequence[FaceView], float]]:
+    detector = _detector(config.follow.detector)
+    look_every_s = config.follow.tracker.detect_every_s
+    with VideoFile(job.path, config.backend) as video:
+        return [steady_views(_within(video, job), detector, config.follow.crop, look_every_s)]
 
 
 class _Counter:
@@ -126,19 +148,18 @@ def _within(video: VideoFile, job: VideoJob) -> Iterator[Frame]:
 
 def _write_clip(
     views: Sequence[FaceView],
+    share: float,
     job: VideoJob,
     out: Path,
     number: int,
-    num_video_frames: int,
     config: PrepareConfig,
 ) -> dict[str, Any]:
-    share = sum(view.track.is_detected for view in views) / num_video_frames
     if config.faces == "main" and share < config.min_detected_share:
         raise NoFaceError(
             f"a face in {share:.0%} of the frames, at least {config.min_detected_share:.0%} are "
             "wanted (min_detected_share)"
         )
-    clip = to_clip(without_tail(views), job.source)
+    clip = to_clip(views, job.source)
     data = io.BytesIO()
     np.savez_compressed(data, crops=clip.crops, times_s=clip.times_s)
     file = f"clips/{job.key}-{number}.npz"

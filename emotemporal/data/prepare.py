@@ -163,6 +163,7 @@ def _record(table: DatasetTable, config: PrepareConfig) -> dict[str, Any]:
     settings = {
         "follow": follow,
         "faces": config.faces,
+        "boxes": config.boxes,
         "min_detected_share": config.min_detected_share,
         "backend": config.backend,
     }

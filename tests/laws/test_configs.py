@@ -1,0 +1,142 @@
+"""Every shipped config still fits the code: it loads, builds its model and takes one step."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emotemporal.ablate.compare import CompareConfig
+from emotemporal.config import ConfigError, parse_config
+from emotemporal.data.augment import AugmentConfig
+from emotemporal.train.finetune import FinetuneConfig, finetune
+from emotemporal.train.log import TrackingConfig
+from emotemporal.train.pretrain import PretrainConfig, pretrain
+from emotemporal.train.run import RunConfig
+from tests.train.small_sets import draw_affectnet, prepare_savee
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+RUNS = sorted((CONFIGS / "runs").glob("*.yaml"))
+ABLATIONS = sorted((CONFIGS / "ablations").glob("*.yaml"))
+SWEEPS = sorted((CONFIGS / "sweeps").glob("*.yaml"))
+KINDS = {"pretrain": PretrainConfig, "finetune": FinetuneConfig, "compare": CompareConfig}
+
+
+def _job(path: Path) -> str:
+    """Return which job the command in a config's header starts."""
+    jobs = [
+        line.split()[2]
+        for line in path.read_text().splitlines()
+        if line.startswith("#") and f"--config configs/{path.parent.name}/{path.name}" in line
+    ]
+    assert len(jobs) == 1, f"{path.name}: its header has no command, or several"
+    return jobs[0]
+
+
+def _load(path: Path):
+    return parse_config(KINDS[_job(path)], ["--config", str(path)], "emotemporal")
+
+
+def _quick(run: RunConfig, out: Path) -> RunConfig:
+    return RunConfig(out=str(out), tracking=TrackingConfig(wandb="off"))
+
+
+def test_there_are_configs_of_each_kind():
+    assert RUNS
+    assert ABLATIONS
+    assert SWEEPS
+
+
+@pytest.mark.parametrize("path", RUNS + ABLATIONS, ids=lambda path: path.stem)
+def test_a_config_loads_and_its_header_says_command_and_result(path):
+    _load(path)
+    header = "\n".join(line for line in path.read_text().splitlines() if line.startswith("#"))
+    assert any(word in header.lower() for word in ("not yet run", "measured", "experiments/"))
+
+
+def test_a_config_that_no_longer_fits_is_refused(tmp_path):
+    values = yaml.safe_load(RUNS[0].read_text())
+    values["optim" if "optim" in values else "head"]["learning_rat"] = 1
+    path = tmp_path / "old.yaml"
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(ConfigError, match="learning_rat"):
+        parse_config(KINDS[_job(RUNS[0])], ["--config", str(path)], "emotemporal")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    return draw_affectnet(folder / "affectnet", 40), prepare_savee(folder)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in RUNS if _job(p) == "pretrain"], ids=lambda path: path.stem
+)
+def test_a_pretraining_config_builds_its_model_and_takes_a_step(path, drawn, tmp_path):
+    config = _load(path)
+    small = replace(
+        config,
+        data=replace(config.data, name="affectnet", root=str(drawn[0])),
+        init="none",
+        max_per_class=None,
+        validation_share=0.2,
+        preprocess=replace(config.preprocess, size_px=32),
+        crop=replace(config.crop, size_px=32),
+        optim=replace(config.optim, epochs=1, batch_size=16),
+        run=_quick(config.run, tmp_path / "run"),
+    )
+    assert pretrain(small).step > 0
+    assert (tmp_path / "run" / "best.safetensors").exists()
+
+
+@pytest.fixture(scope="module")
+def frame_checkpoint(drawn, tmp_path_factory):
+    out = tmp_path_factory.mktemp("frame") / "run"
+    config = parse_config(
+        PretrainConfig,
+        ["--data.name", "affectnet", "--data.root", str(drawn[0]), "--preprocess.size_px", "32",
+         "--optim.epochs", "1", "--optim.batch_size", "8", "--validation_share", "0.2",
+         "--run.out", str(out), "--run.tracking.wandb", "off"],
+        "emotemporal pretrain",
+    )  # fmt: skip
+    pretrain(config)
+    return out / "best.safetensors"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in RUNS if _job(p) == "finetune"], ids=lambda path: path.stem
+)
+def test_a_fine_tuning_config_builds_its_model_and_takes_a_step(
+    path, drawn, frame_checkpoint, tmp_path
+):
+    config = _load(path)
+    optim = replace(
+        config.head.optim,
+        epochs=2,
+        batch_size=4,
+        freeze_epochs=min(config.head.optim.freeze_epochs, 1),
+    )
+    small = replace(
+        config,
+        checkpoint=str(frame_checkpoint),
+        data=str(drawn[1]),
+        head=replace(
+            config.head,
+            optim=optim,
+            model=replace(config.head.model, hidden_dim=8),
+            sampling=replace(config.head.sampling, num_frames=3),
+        ),
+        views=replace(config.views, num_augmented=1, augment=AugmentConfig()),
+        cache=str(tmp_path / "features"),
+        run=_quick(config.run, tmp_path / "run"),
+    )
+    assert finetune(small).epoch == 2
+    assert (tmp_path / "run" / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_a_sweep_names_fields_that_its_config_has(path):
+    sweep = yaml.safe_load(path.read_text())
+    base = CONFIGS.parent / sweep["command"][sweep["command"].index("--config") + 1]
+    options = [f"--{name}={values['values'][0]}" for name, values in sweep["parameters"].items()]
+    parse_config(KINDS[sweep["command"][1]], ["--config", str(base), *options], "emotemporal")
