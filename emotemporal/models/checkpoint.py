@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
-from emotemporal.models.emotion_net import EmotionNet
+from emotemporal.models.emotion_net import EmotionNet, Normalise
 from emotemporal.models.meta import CheckpointError, CheckpointMeta, pack_meta, read_meta
 from emotemporal.storage import write_atomically
 
@@ -30,9 +33,26 @@ def load_checkpoint(path: Path) -> tuple[EmotionNet, CheckpointMeta]:
         CheckpointError: Not one of ours, of a later format, or its tensors do not fit.
     """
     meta = read_meta(path)
-    net = EmotionNet(meta.model, len(meta.labels))
     try:
-        net.load_state_dict(load(path.read_bytes()))
-    except (SafetensorError, RuntimeError) as error:
+        tensors = load(path.read_bytes())
+        net = _empty_net(meta)
+        _require_same_types(tensors, net)
+        net.load_state_dict(tensors, assign=True)
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} does not hold the network it describes: {error}") from error
     return net.eval(), meta
+
+
+def _empty_net(meta: CheckpointMeta) -> EmotionNet:
+    """Return the network without memory for its weights: no draw, and no trust in its size."""
+    with torch.device("meta"):
+        net = EmotionNet(meta.model, len(meta.labels))
+    net.normalise = Normalise()  # constants, in no file
+    return net
+
+
+def _require_same_types(tensors: Mapping[str, Tensor], net: EmotionNet) -> None:
+    # load_state_dict checks names and shapes, but converts or keeps another type without a word.
+    for name, wanted in net.state_dict().items():
+        if name in tensors and tensors[name].dtype != wanted.dtype:
+            raise CheckpointError(f"{name} is {tensors[name].dtype}, not {wanted.dtype}")

@@ -13,7 +13,7 @@ from torchvision.models import ResNet18_Weights, ResNet50_Weights, resnet18, res
 
 from emotemporal.models.meta import CheckpointError
 
-_PREFIXES = ("module.", "model.", "backbone.", "encoder.", "resnet.", "net.")
+_FIRST_LAYER = "conv1.weight"
 _CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "weights")
 
 
@@ -61,27 +61,34 @@ def initialise(
 ) -> InitReport:
     """Fill an encoder from `source`: "imagenet", or a .pth, .pt or .safetensors file.
 
-    A file may come from anywhere (VGGFace2, MS-Celeb, another trainer): common wrappers and
-    prefixes are taken off its keys, then tensors are matched by name and shape.
+    A file may come from anywhere (VGGFace2, MS-Celeb, another trainer): wrappers and whatever
+    stands before the names of the encoder's tensors are taken off, then names are matched.
 
     Raises:
         FileNotFoundError: No such file.
-        CheckpointError: Not a file of tensors, or fewer than half of the encoder's are in it.
+        CheckpointError: Not a file of tensors, or of another architecture: fewer than half of the
+            encoder's are in it, or one has another shape.
     """
     tensors = _imagenet_tensors(name) if source == "imagenet" else _read_tensors(Path(source))
     wanted = encoder.state_dict()
-    given = _strip_prefixes(tensors, wanted)
-    matched = {k: v for k, v in given.items() if k in wanted and v.shape == wanted[k].shape}
-    # num_batches_tracked is bookkeeping that older files lack; its absence says nothing.
-    missing = [k for k in wanted if k not in matched and not k.endswith("num_batches_tracked")]
-    if len(matched) * 2 < len(wanted):
-        raise CheckpointError(
-            f"{source} fits {len(matched)} of the {len(wanted)} tensors of {name}; "
-            f"its keys start {sorted(tensors)[:3]}. Is it a {name}?"
+    prefix = _find_prefix(tensors, wanted)
+    given = {k: tensors[prefix + k] for k in wanted if prefix + k in tensors}
+    # A ResNet-50 holds three quarters of a ResNet-18's tensors, to the name and shape: one that
+    # has the name and another shape tells them apart.
+    unlike = [k for k, v in given.items() if v.shape != wanted[k].shape]
+    if unlike or len(given) * 2 < len(wanted):
+        detail = ", ".join(
+            f"{k} is {list(given[k].shape)}, not {list(wanted[k].shape)}" for k in unlike[:3]
         )
-    encoder.load_state_dict({**wanted, **matched})
-    unused = sorted(set(given) - set(matched))
-    return InitReport(source, tuple(matched), tuple(missing), tuple(unused))
+        raise CheckpointError(
+            f"{source} fits {len(given) - len(unlike)} of the {len(wanted)} tensors of {name} "
+            f"({detail or f'its keys start {sorted(tensors)[:3]}'}). Is it a {name}?"
+        )
+    encoder.load_state_dict({**wanted, **given})
+    # num_batches_tracked is bookkeeping that older files lack; its absence says nothing.
+    missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
+    unused = sorted(set(tensors) - {prefix + k for k in given})
+    return InitReport(source, tuple(given), tuple(missing), tuple(unused))
 
 
 def _imagenet_tensors(name: Literal["resnet18", "resnet50"]) -> Mapping[str, Tensor]:
@@ -90,7 +97,7 @@ def _imagenet_tensors(name: Literal["resnet18", "resnet50"]) -> Mapping[str, Ten
     )
     try:
         return weights.get_state_dict(check_hash=True)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # no network; or a file cut short, so another digest
         raise CheckpointError(
             f"ImageNet weights could not be fetched ({error}). Download {weights.url} on another "
             "machine and pass the file with --init FILE, or use --init none."
@@ -113,22 +120,16 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read as tensors: {error}. If it is a whole pickled model, "
             "save its state_dict() where it was trained."
         ) from error
-    for key in _CONTAINERS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
+    for _ in range(3):  # wrappers nest: {"model": {"state_dict": ...}}
+        if isinstance(content, dict):
+            inner = [content[k] for k in _CONTAINERS if isinstance(content.get(k), dict)]
+            content = inner[0] if inner else content
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not named tensors")
     return {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
 
 
-def _strip_prefixes(
-    tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    stripped = dict(tensors)
-    for _ in range(3):  # wrappers nest: module.backbone.conv1.weight
-        if sum(key in wanted for key in stripped) * 2 >= len(wanted):
-            break
-        for prefix in _PREFIXES:
-            if any(key.startswith(prefix) for key in stripped):
-                stripped = {key.removeprefix(prefix): v for key, v in stripped.items()}
-    return stripped
+def _find_prefix(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """Return what stands before the encoder's own names, such as `module.backbone.`."""
+    found = {key.removesuffix(_FIRST_LAYER) for key in tensors if key.endswith(_FIRST_LAYER)}
+    return max(sorted(found), key=lambda p: sum(p + k in tensors for k in wanted), default="")

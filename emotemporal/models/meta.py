@@ -7,11 +7,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from emotemporal.faces.crop import CropConfig
 from emotemporal.labels import LabelSpace
 from emotemporal.preprocess import PreprocessConfig
+from emotemporal.timing import ClipRate
+
+Config = TypeVar("Config")
 
 FORMAT_VERSION = 1
 """Grows when a file of an older version needs translating; `CheckpointMeta.from_json` does that."""
@@ -37,9 +40,11 @@ class ModelConfig:
     """Share of features dropped before the head, and of outputs between GRU layers."""
 
     def __post_init__(self) -> None:
-        if self.hidden_dim < 1 or self.num_layers < 1:
+        # The upper ends are far above any real one: a broken file must not fill the memory.
+        if not (1 <= self.hidden_dim <= 8192 and 1 <= self.num_layers <= 8):
             raise ValueError(
-                f"hidden_dim is {self.hidden_dim} and num_layers {self.num_layers}; both at least 1"
+                f"hidden_dim is {self.hidden_dim} and num_layers {self.num_layers}; "
+                "they can be 1 to 8192 and 1 to 8"
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it can be 0 up to, not including, 1")
@@ -80,10 +85,13 @@ class CheckpointMeta:
             raise CheckpointError(
                 f"the prior has {len(self.training_prior)} shares for {len(self.labels)} labels"
             )
+        if not all(0 <= share <= 1 for share in self.training_prior):
+            raise CheckpointError(f"the prior has shares outside 0 to 1: {self.training_prior}")
         if not math.isclose(sum(self.training_prior), 1.0, abs_tol=1e-4):
             raise CheckpointError(f"the prior sums to {sum(self.training_prior):.6f}, not to 1")
         if not (self.temperature > 0 and math.isfinite(self.temperature)):
             raise CheckpointError(f"temperature is {self.temperature}; it must be positive")
+        ClipRate(self.clip_rate_hz)  # refuses what no clock can keep
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, strings and numbers."""
@@ -107,31 +115,56 @@ class CheckpointMeta:
         Raises:
             CheckpointError: A later version, a field missing or of the wrong kind.
         """
-        version = value.get("format_version")
-        if not isinstance(version, int) or version > FORMAT_VERSION:
+        version: Any = value.get("format_version")
+        if not _fits(version, int) or not 1 <= version <= FORMAT_VERSION:
             raise CheckpointError(
-                f"its format_version is {version}; this emotemporal reads up to {FORMAT_VERSION}: "
+                f"its format_version is {version!r}; this emotemporal reads 1 to {FORMAT_VERSION}: "
                 "update the package"
             )
         try:
             return cls(
                 labels=LabelSpace.from_names(value["labels"]),
-                preprocess=PreprocessConfig(**value["preprocess"]),
+                preprocess=_build(PreprocessConfig, value["preprocess"]),
                 crop=CropConfig.from_json(value["crop"]),
-                clip_rate_hz=float(value["clip_rate_hz"]),
-                model=ModelConfig(**value["model"]),
-                training_prior=tuple(float(share) for share in value["training_prior"]),
-                temperature=float(value["temperature"]),
-                metrics=dict(value["metrics"]),
-                origin=Origin(**value["origin"]),
+                clip_rate_hz=_number(value["clip_rate_hz"]),
+                model=_build(ModelConfig, value["model"]),
+                training_prior=tuple(_number(share) for share in value["training_prior"]),
+                temperature=_number(value["temperature"]),
+                metrics={name: _number(figure) for name, figure in value["metrics"].items()},
+                origin=_build(Origin, value["origin"]),
                 format_version=version,
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"its description lacks or misnames a field: {error}") from error
         except CheckpointError:
             raise
-        except ValueError as error:
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"its description lacks or misnames a field: {error}") from error
+        except (ValueError, OverflowError) as error:
             raise CheckpointError(f"its description holds a bad value: {error}") from error
+
+
+def _build(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """Build a dataclass of plain fields, and refuse values of other types than the fields'."""
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        if name in hints and not _fits(value, hints[name]):
+            raise CheckpointError(f"{name} is {value!r}, which is not {hints[name]}")
+    return kind(**values)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int | float) and _fits(value, float):
+        return float(value)
+    raise CheckpointError(f"{value!r} stands where a number belongs")
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if isinstance(value, bool):  # Python takes True for 1
+        return hint is bool
+    if hint is float:
+        return isinstance(value, int | float)
+    return isinstance(value, get_origin(hint) or hint)
 
 
 def pack_meta(meta: CheckpointMeta) -> dict[str, str]:
@@ -150,10 +183,10 @@ def read_meta(path: Path) -> CheckpointMeta:
         raise FileNotFoundError(f"there is no checkpoint {path}; train one with 'pretrain' first")
     try:
         header = _read_header(path)
-        return CheckpointMeta.from_json(json.loads(header["__metadata__"][_HEADER_KEY]))
+        return CheckpointMeta.from_json(dict(json.loads(header["__metadata__"][_HEADER_KEY])))
     except CheckpointError as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from error
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is not a checkpoint of emotemporal ({type(error).__name__}: {error}). "
             "Weights from elsewhere go to 'pretrain --init FILE'."

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from emotemporal.models.meta import ModelConfig
+from emotemporal.models.temporal import (
+    TemporalState,
+    blank_state,
+    build_head,
+    split_states,
+    stack_states,
+)
+
+FEATURE_DIM, NUM_LABELS, NUM_FRAMES = 24, 7, 9
+CONFIGS = [
+    pytest.param(ModelConfig(head="frame"), id="frame"),
+    pytest.param(ModelConfig(head="gru", hidden_dim=16), id="gru"),
+    pytest.param(ModelConfig(head="gru", hidden_dim=8, num_layers=3, dropout=0.5), id="deep-gru"),
+]
+
+
+def make_head(config: ModelConfig) -> torch.nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build_head(FEATURE_DIM, NUM_LABELS, config).eval()
+
+
+def make_features(num_clips: int = 3, num_frames: int = NUM_FRAMES, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(num_clips, num_frames, FEATURE_DIM, generator=generator)
+
+
+def depends_on_the_future(head: torch.nn.Module, at: int) -> bool:
+    """Say whether logits up to frame `at` change when the frames after it do."""
+    features = make_features()
+    changed = torch.cat([features[:, : at + 1], 5 * features[:, at + 1 :].flip(1) + 1], dim=1)
+    before, after = (head(x)[0][:, : at + 1] for x in (features, changed))
+    return not torch.allclose(before, after, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("at", range(NUM_FRAMES - 1))
+@torch.inference_mode()
+def test_the_past_does_not_depend_on_the_future(config, at):
+    assert not depends_on_the_future(make_head(config), at)
+
+
+@torch.inference_mode()
+def test_a_bidirectional_head_is_noticed():
+    class LooksAhead(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru = torch.nn.GRU(FEATURE_DIM, 8, batch_first=True, bidirectional=True)
+
+        def forward(self, features):
+            return self.gru(features)
+
+    assert depends_on_the_future(LooksAhead(), 3)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("cuts", [[1] * NUM_FRAMES, [4, 5], [8, 1], [NUM_FRAMES]], ids=str)
+@torch.inference_mode()
+def test_a_stream_in_pieces_gives_what_it_gives_as_a_whole(config, cuts):
+    head, features = make_head(config), make_features()
+    whole, last = head(features)
+    state, pieces = None, []
+    for piece in features.split(cuts, dim=1):
+        logits, state = head(piece, state)
+        pieces.append(logits)
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, rtol=0, atol=1e-6)
+    torch.testing.assert_close(state.hidden, last.hidden, rtol=0, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_forgetting_the_state_is_noticed():
+    head, features = make_head(ModelConfig(head="gru", hidden_dim=16)), make_features()
+    whole, _ = head(features)
+    late, _ = head(features[:, 4:])
+    assert not torch.allclose(whole[:, 4:], late, atol=1e-3)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@torch.inference_mode()
+def test_a_blank_state_is_no_state(config):
+    head, features = make_head(config), make_features(num_clips=1)
+    torch.testing.assert_close(head(features, blank_state(config)), head(features))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@torch.inference_mode()
+def test_states_come_apart_and_together_as_they_were(config):
+    _, state = make_head(config)(make_features())
+    single = split_states(state)
+    assert len(single) == 3
+    assert all(s.hidden.shape == blank_state(config).hidden.shape for s in single)
+    assert torch.equal(stack_states(single).hidden, state.hidden)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@torch.inference_mode()
+def test_streams_that_come_and_go_do_not_touch_each_other(config):
+    head = make_head(config)
+    one, two = make_features(1, seed=1), make_features(1, seed=2)
+    alone, _ = head(one)
+    _, state = head(one[:, :4])
+    together = stack_states([blank_state(config), state])
+    logits, _ = head(torch.cat([two[:, :5], one[:, 4:]]), together)
+    torch.testing.assert_close(logits[1:], alone[:, 4:], rtol=0, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_a_state_passed_in_is_not_changed():
+    head = make_head(ModelConfig(head="gru", hidden_dim=16))
+    state = TemporalState(torch.ones(1, 3, 16))
+    head(make_features(), state)
+    assert torch.equal(state.hidden, torch.ones(1, 3, 16))
+
+
+def test_an_unknown_head_is_refused_with_those_there_are():
+    config = ModelConfig(head="lstm")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"'lstm'.*'frame' or 'gru'"):
+        build_head(FEATURE_DIM, NUM_LABELS, config)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"hidden_dim": 0}, "hidden_dim is 0"),
+        ({"hidden_dim": 10**9}, "hidden_dim is 1000000000"),
+        ({"num_layers": 0}, "num_layers 0"),
+        ({"num_layers": 10**6}, "num_layers 1000000"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"dropout": -0.1}, "dropout is -0.1"),
+        ({"dropout": float("nan")}, "dropout is nan"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused(fields, said):
+    with pytest.raises(ValueError, match=said):
+        ModelConfig(**fields)
