@@ -35,11 +35,15 @@ def twin_problems(table: DatasetTable, twins: Twins) -> list[Problem]:
         shared = _groups_in_two_splits(table, groups)
         if kind == "near":
             # A group that holds an exact pair across splits has been told of already.
-            told = set(twins.group[np.isin(twins.exact, _groups_in_two_splits(table, twins.exact))])
-            shared = np.array([group for group in shared if group not in told], dtype=np.int64)
+            named = set(
+                twins.group[np.isin(twins.exact, _groups_in_two_splits(table, twins.exact))]
+            )
+            shared = np.array([group for group in shared if group not in named], dtype=np.int64)
         if len(shared):
-            examples = summarise([_example(table, groups, int(group)) for group in shared])
-            reason = f"{len(shared)} groups of {kind} twins are in more than one split: {examples}"
+            examples = ", ".join(_example(table, groups, int(group)) for group in shared[:3])
+            more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
+            told = f"{len(shared)} groups of {kind} twins are in more than one split"
+            reason = f"{told}: {examples}{more}"
             problems.append(Problem("split", reason, _TWIN_REMEDY, is_fatal=True))
     return problems
 
