@@ -59,12 +59,17 @@ class Shown:
         ]
 
 
+def times_and_views(source, follower):
+    for frame, views in follow(source, follower):
+        yield frame.time_s, views
+
+
 def judge(followed, meta, smoother):
     """Judge what was followed, frame by frame; return what was shown of the face seen longest."""
     config = StreamConfig(smoothing=SmoothingConfig(name=smoother), min_probability=0.2)
     predictor = StreamPredictor(FakeEngine(SAVEE_7, memory=0.3), meta, config)
     judgements = [
-        judgement for frame, views in followed for judgement in predictor.step(views, frame.time_s)
+        judgement for time_s, views in followed for judgement in predictor.step(views, time_s)
     ]
     judgements += predictor.finish()
     longest, _ = Counter(judgement.track_id for judgement in judgements).most_common(1)[0]
@@ -98,7 +103,7 @@ def follow_drawn(rate_hz, stamped_hz=None):
     drawn_at = dict(zip(stamps_s.tolist(), times_s.tolist(), strict=True))
     follower = Follower(FollowConfig(crop=CropConfig(48)), FakeDetector([FACE]))
     with FakeSource(stamps_s, lambda stamp_s: draw(drawn_at[stamp_s])) as source:
-        return [(replace(frame, image=None), views) for frame, views in follow(source, follower)]
+        return list(times_and_views(source, follower))
 
 
 @pytest.mark.parametrize("smoother", SMOOTHERS)
@@ -141,7 +146,7 @@ def test_a_retimed_real_face_gets_the_same_labels(meta, test_data):
     def watch(rate_hz):
         follower = Follower(FollowConfig(crop=meta.crop), detector)
         with FakeSource(np.arange(int(film_s[-1] * rate_hz)) / rate_hz, light) as source:
-            return judge(follow(source, follower), meta, "ema")
+            return judge(times_and_views(source, follower), meta, "ema")
 
     seen = [watch(rate_hz) for rate_hz in RATES_HZ]
     for one, two in combinations(seen, 2):
