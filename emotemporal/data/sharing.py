@@ -31,14 +31,13 @@ def subject_problems(table: DatasetTable) -> list[Problem]:
 def twin_problems(table: DatasetTable, twins: Twins) -> list[Problem]:
     """Return the problems that splits share exact or near twins, if they do; pairs are named."""
     problems = []
+    exact = _groups_in_two_splits(table, twins.exact)
     for kind, groups in (("exact", twins.exact), ("near", twins.group)):
         shared = _groups_in_two_splits(table, groups)
         if kind == "near":
             # A group that holds an exact pair across splits has been told of already.
-            named = set(
-                twins.group[np.isin(twins.exact, _groups_in_two_splits(table, twins.exact))]
-            )
-            shared = np.array([group for group in shared if group not in named], dtype=np.int64)
+            named = np.unique(twins.group[np.isin(twins.exact, exact)])
+            shared = np.setdiff1d(shared, named)
         if len(shared):
             examples = ", ".join(_example(table, groups, int(group)) for group in shared[:3])
             more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
