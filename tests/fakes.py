@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
 
 from emotemporal.inference.engine import EngineState
 from emotemporal.labels import LabelSpace
+from emotemporal.models.meta import CheckpointMeta, ModelConfig
 from emotemporal.types import Box, Frame
 
 
@@ -96,3 +98,10 @@ class MemoryLogger:
 
     def finish(self) -> None:
         self.is_finished = True
+
+
+def with_head(meta: CheckpointMeta, head: str) -> CheckpointMeta:
+    """Describe a head of any name, as a file may that this package did not write."""
+    model = ModelConfig()
+    object.__setattr__(model, "head", head)
+    return replace(meta, model=model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NewType, Protocol
+from typing import NewType, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -19,6 +19,7 @@ CAUSAL_HEADS = ("frame", "gru")
 """Heads whose answer at a frame needs no later frame, so that live can equal offline."""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Runs encoder and head; torch, ONNX Runtime or OpenVINO behind it. Keeps no stream's state."""
 

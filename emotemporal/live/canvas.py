@@ -67,7 +67,7 @@ def put_bar(picture: Picture, area: Area, colour: Colour) -> None:
         _blend(picture, area.x, area.y, mask, colour)
 
 
-def put_columns(picture: Picture, area: Area, columns: UInt8[np.ndarray, "w 3"]) -> None:
+def put_columns(picture: Picture, area: Area, columns: UInt8[np.ndarray, "cols 3"]) -> None:
     """Fill a rectangle with one colour a column; what lies outside the picture is left out."""
     x1, x2 = max(area.x, 0), min(area.right, picture.shape[1])
     y1, y2 = max(area.y, 0), min(area.bottom, picture.shape[0])
@@ -103,7 +103,7 @@ def _corner(x: int, y: int, across: int, down: int, radius: int) -> np.ndarray:
 
 
 def _blend(
-    picture: Picture, x: int, y: int, mask: Float[np.ndarray, "h w"], colour: Colour
+    picture: Picture, x: int, y: int, mask: Float[np.ndarray, "mh mw"], colour: Colour
 ) -> None:
     """Lay a colour over the picture where the mask is; outside the picture nothing happens."""
     height, width = picture.shape[:2]
@@ -118,7 +118,7 @@ def _blend(
 
 
 @lru_cache(maxsize=512)
-def _text_mask(text: str, size_px: int) -> Float[np.ndarray, "h w"]:
+def _text_mask(text: str, size_px: int) -> Float[np.ndarray, "mh mw"]:
     font = _font(size_px)
     width = max(1, round(font.getlength(text)))
     image = Image.new("L", (width, round(1.25 * size_px)))
@@ -135,7 +135,7 @@ def _font(size_px: int) -> ImageFont.FreeTypeFont:
 
 
 @lru_cache(maxsize=256)
-def _rounded_mask(width: int, height: int, radius: int) -> Float[np.ndarray, "h w"]:
+def _rounded_mask(width: int, height: int, radius: int) -> Float[np.ndarray, "mh mw"]:
     # Drawn larger and averaged: Pillow's own corners have steps.
     image = Image.new("L", (4 * width, 4 * height))
     draw = ImageDraw.Draw(image)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
 
 from tqdm import tqdm
 
@@ -17,7 +16,7 @@ from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.engine import Engine, load_engine
 from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
-from emotemporal.live.sinks import JudgementTable, growing_file
+from emotemporal.live.sinks import JudgementTable, TextOut, growing_file
 from emotemporal.live.stages import Moment, Tally, run_stages
 from emotemporal.models.meta import CheckpointMeta
 from emotemporal.types import Frame
@@ -96,7 +95,7 @@ class PredictSummary:
         return "\n".join(lines)
 
 
-def predict(config: PredictConfig, out: TextIO | None = None) -> PredictSummary:
+def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary:
     """Judge every face in every file; a file that cannot be read is named and has no rows.
 
     Args:

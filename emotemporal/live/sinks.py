@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, Protocol, Self, TextIO, runtime_checkable
 
 import cv2
 import numpy as np
@@ -24,10 +24,18 @@ _KEYS_TO_CLOSE = (ord("q"), 27)  # q, escape
 _CAMERA_RATE_HZ = 30.0
 
 
+@runtime_checkable
+class TextOut(Protocol):
+    """Somewhere to write text: a file, standard output, a string."""
+
+    def write(self, text: str, /) -> object:
+        """Append."""
+
+
 class JudgementTable:
     """One CSV row a face and tick of the model's clock. `labels` name the columns."""
 
-    def __init__(self, out: TextIO, labels: LabelSpace, has_source: bool = False) -> None:
+    def __init__(self, out: TextOut, labels: LabelSpace, has_source: bool = False) -> None:
         # Not the csv module's own line end: the same bytes everywhere, and diff stays readable.
         self._writer = csv.writer(out, lineterminator="\n")
         self._has_source = has_source
@@ -114,6 +122,7 @@ class Recording:
             self._writer.write(due)
 
 
+@runtime_checkable
 class Gui(Protocol):
     """What a window needs of OpenCV."""
 

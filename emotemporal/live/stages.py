@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from emotemporal.faces.follow import Follower
 from emotemporal.inference.predictor import Judgement, StreamPredictor
@@ -22,6 +22,7 @@ class Moment:
     judgements: Sequence[Judgement]
 
 
+@runtime_checkable
 class Sink(Protocol):
     """Takes what was seen and said of each frame."""
 

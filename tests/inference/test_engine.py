@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from fakes import with_head
 
 from emotemporal.inference import load_engine
 from emotemporal.inference.engine import require_causal
 from emotemporal.labels import SAVEE_7
-from emotemporal.models.meta import CheckpointError, ModelConfig, read_meta
+from emotemporal.models.meta import CheckpointError, read_meta
 from emotemporal.preprocess import preprocess
 
 
@@ -69,7 +69,7 @@ def test_a_missing_checkpoint_is_told(tmp_path):
 
 @pytest.mark.parametrize("head", ["bigru", "transformer"])
 def test_a_head_that_may_look_ahead_is_refused_by_name(tiny_checkpoint, head):
-    meta = replace(read_meta(tiny_checkpoint), model=ModelConfig(head=head))
+    meta = with_head(read_meta(tiny_checkpoint), head)
     with pytest.raises(CheckpointError, match=f"head '{head}' cannot run on a stream"):
         require_causal(meta)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import FakeEngine
+from fakes import FakeEngine, with_head
 
 from emotemporal.inference.predictor import (
     StreamConfig,
@@ -41,7 +41,7 @@ def play(predictor, rows):
 
 def test_a_stream_is_judged_on_the_models_clock(meta):
     predictor = StreamPredictor(FakeEngine(SAVEE_7), meta, STEADY)
-    judgements = play(predictor, [(t, [view(t)]) for t in np.arange(13) / 25])
+    judgements = play(predictor, [(t, [view(t)]) for t in (np.arange(13) / 25).tolist()])
     np.testing.assert_allclose([j.time_s for j in judgements], [0, 0.1, 0.2, 0.3, 0.4], atol=1e-9)
     assert {j.shown for j in judgements} == {Emotion.NEUTRAL}
 
@@ -68,7 +68,7 @@ def test_faces_due_together_advance_in_one_batch(meta):
 def test_each_face_has_a_memory_of_its_own(meta):
     predictor = StreamPredictor(FakeEngine(SAVEE_7, memory=1.0), meta, STEADY)
     alone = StreamPredictor(FakeEngine(SAVEE_7, memory=1.0), meta, STEADY)
-    times = np.arange(6) / 10
+    times = (np.arange(6) / 10).tolist()
     both = play(predictor, [(t, [view(t, RED, 1), view(t, GREEN, 2)]) for t in times])
     one = play(alone, [(t, [view(t, GREEN, 2)]) for t in times])
     np.testing.assert_array_equal([j.raw for j in both if j.track_id == 2], [j.raw for j in one])
@@ -151,7 +151,7 @@ def test_an_engine_of_another_checkpoint_is_refused(meta, tiny_clip):
 
 
 def test_a_head_that_looks_ahead_is_refused_live(meta):
-    bidirectional = replace(meta, model=ModelConfig(head="bigru"))
+    bidirectional = with_head(meta, "bigru")
     with pytest.raises(CheckpointError, match="'bigru'"):
         StreamPredictor(FakeEngine(SAVEE_7), bidirectional)
 

@@ -25,9 +25,9 @@ def test_the_training_prior_changes_nothing(meta):
 
 def test_adjusted_probabilities_are_bayes_rule(meta):
     logits = np.array([[1.0, -2.0, 0.5, 0.1, 0, 0.3, 2.0]])
-    wanted = np.array([0.1, 0.1, 0.2, 0.2, 0.2, 0.1, 0.1])
+    wanted = [0.1, 0.1, 0.2, 0.2, 0.2, 0.1, 0.1]
     trained = to_probabilities(logits, meta, meta.training_prior)
-    expected = trained * wanted / np.asarray(meta.training_prior)
+    expected = trained * np.asarray(wanted) / np.asarray(meta.training_prior)
     expected /= expected.sum()
     np.testing.assert_allclose(to_probabilities(logits, meta, wanted), expected, atol=1e-12)
 
