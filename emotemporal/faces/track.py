@@ -96,6 +96,8 @@ class FaceTracker:
         """
         if self._last_s is not None and to_ns(time_s) <= to_ns(self._last_s):
             raise ValueError(f"frame at {time_s:.6f} s after one at {self._last_s:.6f} s")
+        if self._last_s is not None and self._is_gap(time_s - self._last_s):
+            self._followed = []  # nobody watched meanwhile: whoever is there now may be another
         self._last_s = time_s
         self._followed = [self._move(face, luma, time_s) for face in self._followed]
         if boxes is not None:
@@ -159,7 +161,10 @@ class FaceTracker:
     def _is_there(self, face: _Followed, time_s: float) -> bool:
         if not face.is_detected and face.motion.num_looks == 1:
             return False
-        return to_ns(time_s - face.motion.look_s) <= to_ns(self._config.max_gap_s)
+        return not self._is_gap(time_s - face.motion.look_s)
+
+    def _is_gap(self, elapsed_s: float) -> bool:
+        return to_ns(elapsed_s) > to_ns(self._config.max_gap_s)
 
 
 def _assign(

@@ -130,7 +130,7 @@ class StreamPredictor:
         return self._judge([self._end(stream) for stream in list(self._streams.values())])
 
     def _is_over(self, stream: _Stream, time_s: float) -> bool:
-        return time_s - stream.last_seen_s > self._config.max_gap_s
+        return to_ns(time_s - stream.last_seen_s) > to_ns(self._config.max_gap_s)
 
     def _end(self, stream: _Stream) -> list[_Due]:
         del self._streams[stream.track_id]

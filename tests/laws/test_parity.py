@@ -8,14 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from fakes import FakeDetector, FakeSource
 
 from emotemporal.faces.detect import DetectorConfig
-from emotemporal.faces.follow import FollowConfig, Follower, gather_clips
-from emotemporal.inference import load_engine, predict_clip
+from emotemporal.faces.follow import FollowConfig, Follower, follow, gather_clips
+from emotemporal.inference import StreamPredictor, load_engine, predict_clip
 from emotemporal.inference.torch_engine import TorchEngine
 from emotemporal.live.runner import LiveConfig, run_live
 from emotemporal.models.checkpoint import load_checkpoint
 from emotemporal.preprocess import preprocess
+from emotemporal.types import Box
 from emotemporal.video.file import VideoFile
 
 TOLERANCE = 1e-5
@@ -76,6 +78,36 @@ def test_a_real_video_run_live_gives_the_offline_probabilities(
         pytest.skip(f"no {name}")
     live = live_probabilities(tiny_checkpoint, video, tmp_path)
     assert_parity(live, offline_predictions(tiny_checkpoint, video))
+
+
+@pytest.mark.parametrize("pause_s", [0.4, 0.5, 0.6, 3.0])
+def test_a_source_that_pauses_gives_the_offline_probabilities(tiny_checkpoint, pause_s):
+    engine, meta = load_engine(tiny_checkpoint)
+    times_s = np.concatenate([np.arange(20) / 20, 0.95 + pause_s + np.arange(20) / 20])
+    room = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+
+    def source():
+        return FakeSource(times_s, lambda time_s: np.roll(room, int(time_s * 20), axis=2))
+
+    def follower():
+        return Follower(FollowConfig(crop=meta.crop), FakeDetector([Box(40, 30, 90, 80, 1.0)]))
+
+    predictor = StreamPredictor(engine, meta)
+    live = [
+        judgement
+        for frame, views in follow(source(), follower())
+        for judgement in predictor.step(views, frame.time_s)
+    ]
+    live += predictor.finish()
+    clips = gather_clips(source(), follower(), "pausing")
+    assert len(clips) == (1 if pause_s <= 0.5 else 2)
+    offline = [predict_clip(engine, meta, clip) for clip in clips]
+    np.testing.assert_allclose(
+        [judgement.raw for judgement in live],
+        np.concatenate([whole.probabilities for whole in offline]),
+        rtol=0,
+        atol=TOLERANCE,
+    )
 
 
 def stepwise(engine, crops):
