@@ -91,6 +91,8 @@ class CropConfig:
 def _map_from_json(name: object, values: object) -> CropMap:
     if not isinstance(values, Mapping) or set(values) != {"scale", "shift_y"}:
         raise ValueError(f"crop map {name!r} has scale and shift_y; found {values!r}")
+    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values.values()):
+        raise ValueError(f"crop map {name!r} is two numbers; found {values!r}")
     return CropMap(scale=float(values["scale"]), shift_y=float(values["shift_y"]))
 
 

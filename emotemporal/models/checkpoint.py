@@ -37,7 +37,10 @@ def load_checkpoint(path: Path) -> tuple[EmotionNet, CheckpointMeta]:
         tensors = load(path.read_bytes())
         net = _empty_net(meta)
         _require_same_types(tensors, net)
-        net.load_state_dict(tensors, assign=True)
+        # Cloned: in the file's bytes a tensor may start anywhere, and MKL promises the same bits
+        # from run to run only for data on 64-byte boundaries.
+        own = {name: value.clone() for name, value in tensors.items()}
+        net.load_state_dict(own, assign=True)
     except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} does not hold the network it describes: {error}") from error
     return net.eval(), meta
