@@ -105,9 +105,19 @@ def _doctor(words: Sequence[str]) -> int:
     from emotemporal.config import parse_config
     from emotemporal.data.doctor import DoctorConfig, doctor
 
-    report = doctor(parse_config(DoctorConfig, words, "emotemporal doctor"))
+    config = parse_config(DoctorConfig, _name_picture(words), "emotemporal doctor")
+    report = doctor(config)
     print(report)
     return 0 if report.is_usable else 2
+
+
+def _name_picture(words: Sequence[str]) -> list[str]:
+    """Let `--show 32 batch.png` say how many and where; the number alone leaves the default."""
+    named = list(words)
+    for i, word in enumerate(words[:-2]):
+        if word == "--show" and not words[i + 2].startswith("-"):
+            named.insert(i + 2, "--show_file")
+    return named
 
 
 def _split(words: Sequence[str]) -> int:

@@ -55,7 +55,7 @@ class DemoConfig:
     """Drawn for pretraining."""
     clips_per_emotion: int = 3
     """Of each of the four speakers; 3 gives 96 clips, 15 SAVEE's own 480."""
-    epochs: int = 4
+    epochs: int = 10
     """Of pretraining."""
     size_px: int = 48
     num_seeds: int = 2
@@ -167,7 +167,7 @@ def _finetune_config(config: DemoConfig, out: Path) -> FinetuneConfig:
         truth=str(out / "truth.csv"),
         head=HeadConfig(
             model=ModelConfig(head="gru", hidden_dim=128, dropout=0.2),
-            optim=OptimConfig(epochs=30, batch_size=16, learning_rate=1e-3),
+            optim=OptimConfig(epochs=30, batch_size=16, learning_rate=3e-3),
             clips_per_stream=4,
         ),
         views=ViewConfig(num_augmented=3),

@@ -43,14 +43,14 @@ _log = logging.getLogger(__name__)
 def _frame_head() -> HeadConfig:
     return HeadConfig(
         model=ModelConfig(head="frame"),
-        optim=OptimConfig(epochs=20, batch_size=16, learning_rate=1e-3),
+        optim=OptimConfig(epochs=20, batch_size=16, learning_rate=1e-2),
     )
 
 
 def _gru_head() -> HeadConfig:
     return HeadConfig(
         model=ModelConfig(head="gru", hidden_dim=128, dropout=0.2),
-        optim=OptimConfig(epochs=30, batch_size=16, learning_rate=1e-3),
+        optim=OptimConfig(epochs=60, batch_size=16, learning_rate=3e-3),
     )
 
 
@@ -70,8 +70,9 @@ class CompareConfig:
     clip: HeadConfig = field(default_factory=_gru_head)
     """The temporal head."""
     votes: FrameVoteConfig = field(default_factory=FrameVoteConfig)
-    learning_rates: tuple[float, ...] = (1e-3,)
-    """Tried for each head inside the training subjects; the best mean UAR is refitted."""
+    rate_factors: tuple[float, ...] = (1.0,)
+    """Each head's learning rate times these is tried inside the training subjects; the one with
+    the best mean UAR is refitted on them all."""
     views: ViewConfig = field(default_factory=ViewConfig)
     num_seeds: int = 3
     seed: int = 0
@@ -88,8 +89,8 @@ class CompareConfig:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
     def __post_init__(self) -> None:
-        if self.num_seeds < 1 or not self.learning_rates or self.workers < 1:
-            raise ValueError("num_seeds, learning_rates and workers: at least one of each")
+        if self.num_seeds < 1 or not self.rate_factors or self.workers < 1:
+            raise ValueError("num_seeds, rate_factors and workers: at least one of each")
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ def _run_unit(config: CompareConfig, unit: Unit) -> dict[str, Any]:
     head_config = config.frame if unit.method == "frame" else config.clip
     fabric = Fabric(accelerator="cpu", devices=1)
     result = fit_fold(
-        study.clips, fold, study.labels, head_config, config.learning_rates, unit.seed, fabric
+        study.clips, fold, study.labels, head_config, config.rate_factors, unit.seed, fabric
     )
     answers: dict[str, dict[str, list[float]]] = {}
     for i in fold.test:

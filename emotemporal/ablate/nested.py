@@ -21,10 +21,10 @@ from emotemporal.train.state import MemoryKeeper
 class Choice:
     """What the inner folds chose, and on what grounds."""
 
-    learning_rate: float
+    rate_factor: float
     num_epochs: int
     scores: Mapping[str, Sequence[float]]
-    """Learning rate -> best UAR in each inner fold."""
+    """Factor of the learning rate -> best UAR in each inner fold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def fit_fold(
     fold: Fold,
     labels: LabelSpace,
     config: HeadConfig,
-    learning_rates: Sequence[float],
+    rate_factors: Sequence[float],
     seed: int,
     fabric: Fabric,
 ) -> FoldResult:
@@ -68,9 +68,9 @@ def fit_fold(
     ]
     seed = derive_seed(seed, f"fold {fold.name}")
     curves: dict[str, list[list[float]]] = {}
-    for rate in learning_rates:
-        setting = _at_rate(config, rate)
-        curves[str(rate)] = [
+    for factor in rate_factors:
+        setting = _scaled(config, factor)
+        curves[str(factor)] = [
             _uar_curve(part, judged, labels, setting, derive_seed(seed, "inner", i), fabric)
             for i, (part, judged) in enumerate(inner)
         ]
@@ -81,7 +81,7 @@ def fit_fold(
         train,
         [],
         labels,
-        _at_rate(config, float(chosen)),
+        _scaled(config, float(chosen)),
         seed,
         fabric,
         MemoryKeeper(),
@@ -102,5 +102,6 @@ def _uar_curve(
     return [row.val_uar or 0.0 for row in progress.rows]
 
 
-def _at_rate(config: HeadConfig, learning_rate: float) -> HeadConfig:
-    return replace(config, optim=replace(config.optim, learning_rate=learning_rate))
+def _scaled(config: HeadConfig, factor: float) -> HeadConfig:
+    rate = config.optim.learning_rate * factor
+    return replace(config, optim=replace(config.optim, learning_rate=rate))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
 from emotemporal.data.augment import AugmentConfig, augment
 from emotemporal.data.collate import Sample
 from emotemporal.data.table import DatasetTable, box_of, file_of
-from emotemporal.faces.crop import CropConfig, crop_face
+from emotemporal.faces.crop import CropConfig, crop_face, whole_crop
 from emotemporal.preprocess import PreprocessConfig, preprocess
 from emotemporal.video.image import read_image
 
@@ -63,18 +62,6 @@ class ImageSet:
         return whole_crop(image, self.crop.size_px)
 
 
-def whole_crop(image: UInt8[np.ndarray, "h w 3"], size_px: int) -> UInt8[np.ndarray, "s s 3"]:
-    """Bring an image that is a face crop already to the crops' size; squared at its middle."""
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = image[top : top + side, left : left + side]
-    if side == size_px:
-        return square
-    interpolation = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
-    return cv2.resize(square, (size_px, size_px), interpolation=interpolation)
-
-
 @dataclass(eq=False)
 class ImageCache:
     """Keeps decoded crops in memory, up to a limit, so that later epochs do not decode again.
@@ -95,8 +82,3 @@ class ImageCache:
             self._crops[index] = crop
             self._used += crop.nbytes
         return crop
-
-
-def has_truth(targets: Float[np.ndarray, "n k"]) -> Bool[np.ndarray, " n"]:
-    """Return which rows' targets are known."""
-    return targets.sum(axis=1) > 0

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from emotemporal.data.table import DatasetTable, box_of, file_of
-from emotemporal.faces.crop import CropConfig, crop_face
+from emotemporal.faces.crop import CropConfig, crop_face, whole_crop
 from emotemporal.preprocess import PreprocessConfig, preprocess
 from emotemporal.video.file import VideoFile
 from emotemporal.video.image import read_image
@@ -66,8 +66,6 @@ def network_view(
         face = crop_face(image, box, crop.map_of("annotation"), crop.size_px)
     else:
         # The one implementation of it is among what trains: torch is loaded for drawing only.
-        from emotemporal.data.images import whole_crop
-
         face = whole_crop(image, crop.size_px)
     return preprocess(face[None], config)[0]
 

@@ -15,9 +15,9 @@ from emotemporal.config import config_digest, git_commit, to_plain
 from emotemporal.data.clipping import PrepareConfig
 from emotemporal.data.images import ImageCache, ImageSet
 from emotemporal.data.prepare import load_prepared, prepare
-from emotemporal.data.readers import DatasetConfig, load_dataset
+from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.data.splits import split_rows
-from emotemporal.data.table import DatasetTable, Split, fingerprint
+from emotemporal.data.table import DatasetTable, Split, fingerprint, refuse_fatal
 from emotemporal.evaluation.metrics import Interval, Metrics, measure, stack_predictions
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig
@@ -89,7 +89,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         ValueError: The data set is unusable or has no such split, or the model cannot say a label.
         CheckpointError: The checkpoint cannot be used.
     """
-    table = load_dataset(config.data)
+    table = read_dataset(config.data)
+    refuse_fatal(table)
     if config.split is not None:
         table = split_rows(table, config.split)
         if not len(table):

@@ -125,3 +125,15 @@ def crop_face(
     if factor > 1:
         patch = cv2.resize(patch, (size_px, size_px), interpolation=cv2.INTER_AREA)
     return np.asarray(patch, dtype=np.uint8)
+
+
+def whole_crop(image: UInt8[np.ndarray, "h w 3"], size_px: int) -> UInt8[np.ndarray, "s s 3"]:
+    """Bring an image that is a face crop already to the crops' size; squared at its middle."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = image[top : top + side, left : left + side]
+    if side == size_px:
+        return square
+    interpolation = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
+    return cv2.resize(square, (size_px, size_px), interpolation=interpolation)

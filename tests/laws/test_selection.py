@@ -17,9 +17,10 @@ from tests.train.feature_clips import PAIR, make_clips
 
 LABELS = LabelSpace(PAIR)
 CONFIG = HeadConfig(
-    model=ModelConfig(head="gru", hidden_dim=4), optim=OptimConfig(epochs=3, batch_size=4)
+    model=ModelConfig(head="gru", hidden_dim=4),
+    optim=OptimConfig(epochs=3, batch_size=4, learning_rate=0.01),
 )
-RATES = (0.03, 0.003)
+FACTORS = (3.0, 0.3)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def fabric() -> Fabric:
 
 
 def _fit(clips, fold, fabric):
-    result = fit_fold(clips, fold, LABELS, CONFIG, RATES, 0, fabric)
+    result = fit_fold(clips, fold, LABELS, CONFIG, FACTORS, 0, fabric)
     weights = torch.cat([p.detach().flatten() for p in result.head.parameters()]).numpy()
     return weights, result.choice
 
