@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command is None:
         print(f"there is no command {words[0]!r}\n\n{_help()}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     return _guarded(command, words[1:])
 
 
@@ -179,8 +179,9 @@ def _predict(words: Sequence[str]) -> int:
     from emotemporal.config import parse_config
     from emotemporal.live.predict import PredictConfig, predict
 
-    summary = predict(parse_config(PredictConfig, words, "emotemporal predict"))
-    print(summary)
+    config = parse_config(PredictConfig, words, "emotemporal predict")
+    summary = predict(config)
+    print(summary, file=sys.stderr if config.csv is None else sys.stdout)  # the table goes there
     return 0 if summary.is_complete else 1
 
 

@@ -97,3 +97,19 @@ def test_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("EMOTEMPORAL_TEST_DATA names no folder of real clips")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def affectnet_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn AffectNet of a few small images."""
+    from tests.small_sets import draw_affectnet
+
+    return draw_affectnet(tmp_path_factory.mktemp("affectnet"))
+
+
+@pytest.fixture(scope="session")
+def prepared_savee(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight drawn clips of four speakers, cut out."""
+    from tests.small_sets import prepare_savee
+
+    return prepare_savee(tmp_path_factory.mktemp("savee"))

@@ -28,6 +28,7 @@ from emotemporal.labels import Emotion, LabelSpace, parse_label_space
 from emotemporal.models.meta import CheckpointMeta
 from emotemporal.storage import file_digest, write_json
 from emotemporal.types import ClipPrediction
+from emotemporal.weights import resolve_checkpoint
 
 _log = logging.getLogger(__name__)
 
@@ -36,8 +37,9 @@ _log = logging.getLogger(__name__)
 class EvaluateConfig:
     """Judge a checkpoint on a data set: images, or videos of faces."""
 
-    checkpoint: str
     data: DatasetConfig
+    checkpoint: str | None = None
+    """From pretrain or finetune; none takes the one that ships with the package."""
     split: Split | None = None
     """Which rows to judge; none judges all."""
     labels: str = ""
@@ -109,9 +111,10 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         prior=config.prior,
         origin={
             "commit": git_commit(),
-            "checkpoint_sha256": file_digest(Path(config.checkpoint)),
+            "checkpoint_sha256": file_digest(resolve_checkpoint(config.checkpoint)),
             "data_fingerprint": fingerprint(table),
             "config": to_plain(config),
+            "seed": meta.origin.seed,  # of the training: nothing is drawn here
         },
     )
     if config.json:

@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import CheckpointError, CheckpointMeta, read_meta
+from emotemporal.weights import resolve_checkpoint
 
 EngineState = NewType("EngineState", object)
 """What the head remembers of one stream. Only the engine that made it can read it."""
@@ -50,21 +51,24 @@ def require_causal(meta: CheckpointMeta) -> None:
         )
 
 
-def load_engine(path: Path | str, device: str = "cpu") -> tuple[Engine, CheckpointMeta]:
+def load_engine(
+    path: Path | str | None = None, device: str = "cpu"
+) -> tuple[Engine, CheckpointMeta]:
     """Open a checkpoint for inference: the network, and what it says of itself.
 
     Args:
-        path: A checkpoint that `pretrain` or `finetune` wrote.
+        path: A checkpoint that `pretrain` or `finetune` wrote; None takes the one that ships.
         device: Where the network runs, in torch's words: `cpu`, `cuda`, `cuda:1`, `mps`.
 
     Raises:
-        FileNotFoundError: No such file.
+        FileNotFoundError: No such file, or none ships with this version.
         CheckpointError: Not one of ours, of a later format, or with a head that looks ahead.
         ValueError: There is no such device.
     """
-    require_causal(read_meta(Path(path)))
+    path = resolve_checkpoint(path)
+    require_causal(read_meta(path))
     from emotemporal.inference.torch_engine import TorchEngine
     from emotemporal.models.checkpoint import load_checkpoint
 
-    net, meta = load_checkpoint(Path(path))
+    net, meta = load_checkpoint(path)
     return TorchEngine(net, meta.labels, device), meta

@@ -31,9 +31,10 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".
 class PredictConfig:
     """Which files to judge, with which model. What the network sees is the checkpoint's."""
 
-    checkpoint: str
     paths: list[str]
     """Videos and images."""
+    checkpoint: str | None = None
+    """From pretrain or finetune; none takes the one that ships with the package."""
     csv: str | None = None
     """Where the table goes; without, to standard output."""
     device: str = "cpu"

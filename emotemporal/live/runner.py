@@ -36,9 +36,10 @@ class LiveConfig:
     Size, mean and clip rate are the checkpoint's and no option. Nothing is recorded unless asked.
     """
 
-    checkpoint: str
     source: str
     """A video file, or the number of a camera."""
+    checkpoint: str | None = None
+    """From pretrain or finetune; none takes the one that ships with the package."""
     output: str | None = None
     """Labelled video, `.mp4`, `.webm` or `.avi`."""
     csv: str | None = None

@@ -8,17 +8,19 @@ from pathlib import Path
 SHIPPED_NAME = "emotemporal.safetensors"
 
 
-def shipped_checkpoint() -> Path:
-    """Return where the shipped checkpoint lies.
+def resolve_checkpoint(path: Path | str | None) -> Path:
+    """Return the checkpoint that is named, or the one that ships if none is.
 
     Raises:
-        FileNotFoundError: This version ships none.
+        FileNotFoundError: None is named, and this version ships none.
     """
+    if path is not None:
+        return Path(path)
     with as_file(files(__name__)) as folder:
-        path = folder / SHIPPED_NAME
-    if not path.is_file():
+        shipped = folder / SHIPPED_NAME
+    if not shipped.is_file():
         raise FileNotFoundError(
             "no checkpoint ships with this version; name one with --checkpoint FILE. "
             "'make demo' trains one on drawn faces, 'emotemporal pretrain' on your data."
         )
-    return path
+    return shipped

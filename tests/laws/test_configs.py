@@ -13,7 +13,7 @@ from emotemporal.train.finetune import FinetuneConfig, finetune
 from emotemporal.train.log import TrackingConfig
 from emotemporal.train.pretrain import PretrainConfig, pretrain
 from emotemporal.train.run import RunConfig
-from tests.train.small_sets import draw_affectnet, prepare_savee
+from tests.small_sets import draw_affectnet, prepare_savee
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RUNS = sorted((CONFIGS / "runs").glob("*.yaml"))

@@ -29,7 +29,7 @@ def live_probabilities(checkpoint, video, folder, prior="training"):
     table = folder / "live.csv"
     run_live(
         LiveConfig(
-            str(checkpoint), str(video), csv=str(table), detector=HAAR, window="no", prior=prior
+            str(video), str(checkpoint), csv=str(table), detector=HAAR, window="no", prior=prior
         )
     )
     tracks = {}

@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from emotemporal.storage import read_jsonl
-from tests.train.small_sets import draw_affectnet
+from tests.small_sets import draw_affectnet
 
 PRETRAIN = (
     "--preprocess.size_px", "32", "--crop.size_px", "32", "--optim.epochs", "3",

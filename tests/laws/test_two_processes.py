@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tests.train.small_sets import draw_affectnet
+from tests.small_sets import draw_affectnet
 
 
 def _train(root: Path, out: Path, *options: str) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ HAAR = DetectorConfig("haar")
 
 def predict_rows(checkpoint, *paths, **changes):
     out = io.StringIO()
-    config = PredictConfig(str(checkpoint), [str(p) for p in paths], detector=HAAR, **changes)
+    config = PredictConfig([str(p) for p in paths], str(checkpoint), detector=HAAR, **changes)
     summary = predict(config, out)
     return summary, list(csv.DictReader(out.getvalue().splitlines()))
 
@@ -46,7 +46,7 @@ def test_a_video_gets_the_rows_that_live_gives(tiny_checkpoint, tiny_scene, tmp_
     table = tmp_path / "live.csv"
     run_live(
         LiveConfig(
-            str(tiny_checkpoint), str(tiny_scene), csv=str(table), detector=HAAR, window="no"
+            str(tiny_scene), str(tiny_checkpoint), csv=str(table), detector=HAAR, window="no"
         )
     )
     _, rows = predict_rows(tiny_checkpoint, tiny_scene)
@@ -63,7 +63,7 @@ def test_the_table_can_go_to_a_file(tiny_checkpoint, photo, tmp_path):
 
 
 def test_the_table_goes_to_standard_output_otherwise(tiny_checkpoint, photo, capsys):
-    predict(PredictConfig(str(tiny_checkpoint), [str(photo)], detector=HAAR))
+    predict(PredictConfig([str(photo)], str(tiny_checkpoint), detector=HAAR))
     assert capsys.readouterr().out.startswith("source,time_s,track_id")
 
 
@@ -101,4 +101,4 @@ def test_a_file_without_a_face_is_named(tiny_checkpoint, tmp_path):
 )
 def test_a_wrong_config_is_refused(changes, complaint):
     with pytest.raises(ValueError, match=complaint):
-        PredictConfig("c.safetensors", **changes)
+        PredictConfig(checkpoint="c.safetensors", **changes)

@@ -30,7 +30,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
 def live_config(checkpoint, video, **changes):
-    return LiveConfig(str(checkpoint), str(video), detector=HAAR, window="no", **changes)
+    return LiveConfig(str(video), str(checkpoint), detector=HAAR, window="no", **changes)
 
 
 def rows_of(path):

@@ -1,0 +1,72 @@
+import pytest
+
+from emotemporal.cli import COMMANDS, expand, main
+
+
+def test_help_lists_every_command_and_what_a_label_means(capsys):
+    assert main([]) == 0
+    told = capsys.readouterr().out
+    assert all(f"  {name} " in told for name in COMMANDS)
+    assert "not what a\nperson feels" in told
+
+
+def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
+    assert main(["fly"]) == 2
+    told = capsys.readouterr().err
+    assert "no command 'fly'" in told
+    assert "pretrain" in told
+
+
+def test_the_version_is_told(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("emotemporal ")
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "expanded"),
+    [
+        ("doctor", ["savee", "--root", "x"], ["--data.name", "savee", "--data.root", "x"]),
+        ("evaluate", ["--dataset=ferplus"], ["--data.name=ferplus"]),
+        ("predict", ["a.mp4", "b.png"], ["--paths+=a.mp4", "--paths+=b.png"]),
+        ("live", ["--source", "0"], ["--source", "0"]),
+        ("pretrain", ["--seed", "3"], ["--seed", "3"]),
+    ],
+)
+def test_short_words_stand_for_long_options(command, words, expanded):
+    assert expand(words, COMMANDS[command]) == expanded
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_each_command_explains_its_options(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([command, "--help"])
+    assert left.value.code == 0
+    assert "--config" in capsys.readouterr().out
+
+
+def test_what_a_user_got_wrong_is_one_message_without_a_stack_trace(capsys, tmp_path):
+    assert main(["doctor", "savee", "--root", str(tmp_path / "nowhere")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert "nowhere" in told
+    assert "Traceback" not in told
+
+
+def test_a_checkpoint_is_asked_for_where_none_ships(capsys, tmp_path):
+    assert main(["live", "--source", str(tmp_path / "a.mp4")]) == 1
+    assert "--checkpoint" in capsys.readouterr().err
+
+
+def test_doctor_says_by_its_exit_code_that_a_data_set_is_unusable(capsys, tmp_path):
+    folder = tmp_path / "AudioVisualClip" / "DC"
+    folder.mkdir(parents=True)
+    (folder / "s1.avi").write_bytes(b"nothing")
+    assert main(["doctor", "savee", "--root", str(tmp_path), "--show_progress", "false"]) == 2
+    assert "s1.avi" in capsys.readouterr().out
+
+
+def test_doctor_draws_a_batch_into_the_file_that_is_named(affectnet_root, capsys, tmp_path):
+    picture = tmp_path / "batch.png"
+    words = ["affectnet", "--root", str(affectnet_root), "--show", "6", str(picture)]
+    assert main(["doctor", *words, "--show_progress", "false", "--workers", "1"]) == 0
+    assert picture.stat().st_size > 1000
