@@ -96,8 +96,8 @@ class JsonlLog:
         self._file.close()
 
 
-def _step_of(row: object, path: Path) -> int:
-    if isinstance(row, dict) and isinstance(row.get("step"), int):
+def _step_of(row: Mapping[str, Any], path: Path) -> int:
+    if isinstance(row.get("step"), int):
         return int(row["step"])
     raise ValueError(f"{path} is not a log of rows with a step: it holds {row!r}")
 
@@ -118,9 +118,12 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
         # without one, behind the last.
         is_cut_short = number == len(lines)
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except json.JSONDecodeError as error:
             if is_cut_short:
                 break
             raise ValueError(f"{path}, line {number} is not JSON ({error}); remove it") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"{path}, line {number} is not a row but {row!r}")
+        rows.append(row)
     return rows

@@ -273,7 +273,7 @@ def test_only_the_line_end_missing_keeps_the_row_and_the_next_stands_alone(log):
         pytest.param('{"step": 1}\n\n{"step": 3}\n', "line 2 is not JSON", id="empty-line"),
         pytest.param('{"step": 1}\n{"ste\n', "line 2 is not JSON", id="a-last-row-with-its-end"),
         pytest.param('{"loss": 1}\n', "rows with a step", id="no-step"),
-        pytest.param("[1]\n", "rows with a step", id="no-row"),
+        pytest.param("[1]\n", "line 1 is not a row", id="no-row"),
         pytest.param('{"step": "1"}\n', "rows with a step", id="a-step-that-is-no-number"),
     ],
 )

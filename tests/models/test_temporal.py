@@ -11,6 +11,7 @@ from emotemporal.models.temporal import (
     split_states,
     stack_states,
 )
+from tests.fakes import with_head
 
 FEATURE_DIM, NUM_LABELS, NUM_FRAMES = 24, 7, 9
 CONFIGS = [
@@ -118,8 +119,8 @@ def test_a_state_passed_in_is_not_changed():
     assert torch.equal(state.hidden, torch.ones(1, 3, 16))
 
 
-def test_an_unknown_head_is_refused_with_those_there_are():
-    config = ModelConfig(head="lstm")  # type: ignore[arg-type]
+def test_an_unknown_head_is_refused_with_those_there_are(meta):
+    config = with_head(meta, "lstm").model
     with pytest.raises(ValueError, match=r"'lstm'.*'frame' or 'gru'"):
         build_head(FEATURE_DIM, NUM_LABELS, config)
 
