@@ -23,7 +23,7 @@ check: $(READY)     ## What a change must pass: style, types, layers, tests with
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -m "not slow" --jaxtyping-packages=emotemporal,beartype.beartype
+	$(PYTEST) -n 2 -m "not slow and not mistyped" --jaxtyping-packages=emotemporal,runtime_types.check
 
 format: $(READY)    ## Put the code into shape
 	$(BIN)/ruff check --fix .

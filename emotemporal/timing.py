@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,6 +18,7 @@ Item = TypeVar("Item")
 NS_PER_S = 1_000_000_000
 
 
+@runtime_checkable
 class Clock(Protocol):
     """Tells seconds that only grow. Injected, so that tests decide what time it is."""
 

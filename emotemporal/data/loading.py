@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from emotemporal.data.collate import Batch, Sample, collate
 from emotemporal.data.seeds import sample_generator
 
 
+@runtime_checkable
 class SampleSet(Protocol):
     """Anything that gives samples by number."""
 

@@ -7,7 +7,7 @@ video re-timed to another frame rate gives the same clips, to within a frame.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -54,6 +54,11 @@ class SamplingConfig:
     def rate(self) -> ClipRate:
         """The model's clock."""
         return ClipRate(self.clip_rate_hz)
+
+    @property
+    def judging(self) -> SamplingConfig:
+        """The same without chance, for clips that are judged: `random` becomes `dense`."""
+        return replace(self, strategy="dense") if self.strategy == "random" else self
 
     @property
     def duration_s(self) -> float:

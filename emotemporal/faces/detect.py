@@ -6,7 +6,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -64,6 +64,7 @@ class DetectorConfig:
             )
 
 
+@runtime_checkable
 class FaceDetector(Protocol):
     """Finds faces; the boxes come best first."""
 

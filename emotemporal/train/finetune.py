@@ -225,7 +225,7 @@ def _frames_task(
         config.views.augment,
         head.loss_on,
     )
-    judged = ClipSet(prepared, rows[1], labels, meta.preprocess, head.sampling)
+    judged = ClipSet(prepared, rows[1], labels, meta.preprocess, head.sampling.judging)
     emotions = [labels.names.index(str(prepared.rows["emotion"].iloc[i])) for i in rows[0]]
 
     def batches(epoch: int, first: int) -> Iterable[Batch]:

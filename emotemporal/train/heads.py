@@ -87,7 +87,7 @@ def head_task(
             yield collate_features([streams.sample(i, epoch) for i in batch])
 
     def judge(net: nn.Module) -> Validation:
-        seen = as_batches(judged, labels, config.sampling)
+        seen = as_batches(judged, labels, config.sampling.judging)
         return validate(net, head_logits, seen, labels, config.model)
 
     return Task(
@@ -123,7 +123,7 @@ def head_probabilities(
 ) -> Float[np.ndarray, "t k"]:
     """Return a trained head's probabilities after each frame of a clip, as it is."""
     device = next(head.parameters()).device
-    features = clip.views[0][clip_indices(clip.times_s, sampling)]
+    features = clip.views[0][clip_indices(clip.times_s, sampling.judging)]
     logits, _ = head(torch.from_numpy(features)[None].to(device))
     return np.asarray(logits[0].double().softmax(-1).cpu().numpy())
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from emotemporal.storage import JsonlLog, read_jsonl
 from emotemporal.train.history import (
@@ -34,6 +34,7 @@ class TrackingConfig:
     tags: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Logger(Protocol):
     """Somewhere to write numbers; wandb in use, a list in tests."""
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -57,6 +57,7 @@ class TrainingState:
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Keeper(Protocol):
     """Keeps a run's state and its best weights."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from emotemporal.types import Frame
 from emotemporal.video.source import VideoError
 
 
+@runtime_checkable
 class Capture(Protocol):
     """What a camera needs of OpenCV's VideoCapture."""
 

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -34,6 +34,7 @@ class VideoInfo:
     frame_rate_hz: float
 
 
+@runtime_checkable
 class Decoder(Protocol):
     """One open file. `times_s` are the container's, one a stored frame."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from emotemporal.types import Frame
 
 
+@runtime_checkable
 class FrameSource(Protocol):
     """Frames in time order. A context manager; leaving it frees the device."""
 

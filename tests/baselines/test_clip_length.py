@@ -26,6 +26,7 @@ def test_an_emotion_that_was_never_trained_on_is_never_the_answer():
     assert np.all(judge(np.array([0.5, 1.4, 9.0]))[:, 1] == 0)
 
 
+@pytest.mark.mistyped
 @pytest.mark.parametrize(
     ("durations_s", "targets", "message"),
     [([], [], "one each"), ([1.0], [0, 1], "one each"), ([0.0], [0], "longer than 0 s")],

@@ -94,6 +94,7 @@ def test_hidden_markov_gains_nothing_from_the_same_frames_sent_twice_as_often():
     np.testing.assert_allclose(slow, fast, atol=0.02)
 
 
+@pytest.mark.mistyped
 @pytest.mark.parametrize(
     ("probabilities", "times_s", "message"),
     [

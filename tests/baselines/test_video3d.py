@@ -57,6 +57,7 @@ def test_another_number_of_frames_is_refused_with_what_was_expected(net):
         net(torch.zeros(1, 5, 32, 32, 3, dtype=torch.uint8))
 
 
+@pytest.mark.mistyped
 @pytest.mark.parametrize(
     ("field", "value"), [("name", "x3d_l"), ("size_px", 48), ("size_px", 0), ("dropout", 1.0)]
 )

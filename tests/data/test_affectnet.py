@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_sets import (
+
+from emotemporal.data.affectnet import read_affectnet
+from emotemporal.data.label_order import check_order, parse_digit_order
+from emotemporal.data.published import AFFECTNET_TRAIN
+from emotemporal.data.table import box_of
+from emotemporal.labels import AFFECTNET_8
+from tests.data.tiny_sets import (
     AFFECTNET_HEADER,
     write_affectnet_csv,
     write_affectnet_npy,
@@ -10,12 +16,6 @@ from tiny_sets import (
     write_folders,
     write_image,
 )
-
-from emotemporal.data.affectnet import read_affectnet
-from emotemporal.data.label_order import check_order, parse_digit_order
-from emotemporal.data.published import AFFECTNET_TRAIN
-from emotemporal.data.table import box_of
-from emotemporal.labels import AFFECTNET_8
 
 OFFICIAL = [75, 134, 25, 14, 6, 4, 25, 4]  # the published counts, in thousands
 ALPHABETICAL = [AFFECTNET_TRAIN[e] // 1000 for e in sorted(AFFECTNET_8.emotions)]

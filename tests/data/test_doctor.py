@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_sets import (
+
+from emotemporal.data.doctor import DoctorConfig, doctor
+from emotemporal.data.readers import DatasetConfig, read_dataset
+from emotemporal.data.show import network_view, show_batch
+from emotemporal.faces.crop import CropConfig
+from emotemporal.preprocess import PreprocessConfig
+from emotemporal.video.image import read_image
+from tests.data.tiny_sets import (
     cut_off,
     declare_frames,
     picture,
@@ -17,13 +24,6 @@ from tiny_sets import (
     write_savee,
     write_video,
 )
-
-from emotemporal.data.doctor import DoctorConfig, doctor
-from emotemporal.data.readers import DatasetConfig, read_dataset
-from emotemporal.data.show import network_view, show_batch
-from emotemporal.faces.crop import CropConfig
-from emotemporal.preprocess import PreprocessConfig
-from emotemporal.video.image import read_image
 
 
 def look_over(name: str, root: Path, **options):

@@ -3,14 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_sets import (
-    write_affectnet_csv,
-    write_csv,
-    write_folders,
-    write_image,
-    write_savee,
-    write_video,
-)
 
 from emotemporal.data.cremad import read_cremad
 from emotemporal.data.ferplus import read_ferplus
@@ -21,6 +13,14 @@ from emotemporal.data.readers import DatasetConfig, load_dataset, read_dataset
 from emotemporal.data.savee import read_savee
 from emotemporal.data.table import count_by_emotion, soft_targets
 from emotemporal.labels import AFFECTNET_8, Emotion
+from tests.data.tiny_sets import (
+    write_affectnet_csv,
+    write_csv,
+    write_folders,
+    write_image,
+    write_savee,
+    write_video,
+)
 
 
 def fatal(table) -> str:

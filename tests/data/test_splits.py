@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_sets import picture, write_csv, write_folders, write_image, write_video
 
 from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.data.select import cap_per_class, keep_labels
@@ -34,6 +33,7 @@ from emotemporal.data.table import (
 )
 from emotemporal.data.twins import TwinConfig, Twins, byte_twins, find_twins, rows_to_leave_out
 from emotemporal.labels import AFFECTNET_8, SAVEE_7, LabelSpace
+from tests.data.tiny_sets import picture, write_csv, write_folders, write_image, write_video
 
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 NO_TWINS = np.zeros((0, 2), dtype=np.int64)

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from blobs import BlobDetector, draw, frames
 
 from emotemporal.faces.crop import CropConfig
 from emotemporal.faces.follow import (
@@ -19,6 +18,7 @@ from emotemporal.faces.follow import (
 )
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.types import Frame
+from tests.faces.blobs import BlobDetector, draw, frames
 
 CONFIG = FollowConfig(crop=CropConfig(size_px=32))
 

@@ -279,6 +279,7 @@ def test_a_config_builds_what_it_names(name):
     np.testing.assert_allclose(out, [0.3, 0.7], atol=1e-9)
 
 
+@pytest.mark.mistyped
 def test_an_unknown_name_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match="'kalman'; it can be 'none', 'ema'"):
         build_smoother(SmoothingConfig(name="kalman"))  # type: ignore[arg-type]

@@ -38,7 +38,10 @@ def test_haar_finds_at_least_95_percent_of_frames_where_they_are(haar):
             for i in (1, 2, 3):
                 grey = cv2.cvtColor(clip.frames[i], cv2.COLOR_RGB2GRAY)
                 found = haar.detectMultiScale(grey, 1.1, 4, minSize=(40, 40))
-                boxes = [Box(x, y, x + w, y + h, 1.0) for x, y, w, h in np.reshape(found, (-1, 4))]
+                boxes = [
+                    Box(x, y, x + w, y + h, 1.0)
+                    for x, y, w, h in np.reshape(found, (-1, 4)).astype(float)
+                ]
                 overlaps.append(max((_overlap(b, clip.boxes[i]) for b in boxes), default=0.0))
     assert len(overlaps) == 210
     assert np.mean(np.array(overlaps) > 0.5) >= 0.95

@@ -4,7 +4,9 @@ import sys
 
 import numpy as np
 import pytest
-from clips import (
+
+from emotemporal.video.file import VideoError, VideoFile
+from tests.video.clips import (
     cut_off,
     index_of,
     lie_about_duration,
@@ -13,8 +15,6 @@ from clips import (
     vary_rate,
     write_clip,
 )
-
-from emotemporal.video.file import VideoError, VideoFile
 
 BACKENDS = [
     pytest.param(

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from clips import frame_image, index_of
 
 from emotemporal.video.file import VideoFile
 from emotemporal.video.source import VideoError
 from emotemporal.video.write import VideoWriter
+from tests.video.clips import frame_image, index_of
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.webm", "out.avi"])
