@@ -113,3 +113,12 @@ def prepared_savee(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.small_sets import prepare_savee
 
     return prepare_savee(tmp_path_factory.mktemp("savee"))
+
+
+@pytest.fixture(scope="session")
+def trained_checkpoint() -> Path:
+    """A checkpoint trained on real faces; tests that need it skip where none is named."""
+    name = os.environ.get("EMOTEMPORAL_TEST_CHECKPOINT")
+    if not name or not Path(name).is_file():
+        pytest.skip("EMOTEMPORAL_TEST_CHECKPOINT names no checkpoint trained on real faces")
+    return Path(name)

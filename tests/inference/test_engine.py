@@ -5,13 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from fakes import with_head
 
 from emotemporal.inference import load_engine
 from emotemporal.inference.engine import require_causal
 from emotemporal.labels import SAVEE_7
 from emotemporal.models.meta import CheckpointError, read_meta
 from emotemporal.preprocess import preprocess
+from tests.fakes import with_head
 
 
 @pytest.fixture

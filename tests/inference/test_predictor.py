@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, with_head
 
 from emotemporal.inference.predictor import (
     StreamConfig,
@@ -17,6 +16,7 @@ from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import AFFECTNET_8, SAVEE_7, Emotion
 from emotemporal.models.meta import CheckpointError, ModelConfig, read_meta
 from emotemporal.types import Box, FaceView, Target, Track
+from tests.fakes import FakeEngine, with_head
 
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
 STEADY = StreamConfig(smoothing=SmoothingConfig(name="none"), warm_up_s=0.0, min_probability=0.0)

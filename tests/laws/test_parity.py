@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fakes import FakeDetector, FakeSource
 
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig, Follower, follow, gather_clips
@@ -19,6 +18,7 @@ from emotemporal.models.checkpoint import load_checkpoint
 from emotemporal.preprocess import preprocess
 from emotemporal.types import Box
 from emotemporal.video.file import VideoFile
+from tests.fakes import FakeDetector, FakeSource
 
 TOLERANCE = 1e-5
 HAAR = DetectorConfig("haar")

@@ -10,17 +10,17 @@ from itertools import combinations, pairwise
 import cv2
 import numpy as np
 import pytest
-from fakes import FakeDetector, FakeEngine, FakeSource
 
 from emotemporal.faces.crop import CropConfig
 from emotemporal.faces.detect import DetectorConfig, build_detector
 from emotemporal.faces.follow import FollowConfig, Follower, follow
-from emotemporal.inference import StreamConfig, StreamPredictor
+from emotemporal.inference import StreamConfig, StreamPredictor, load_engine
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import SAVEE_7
 from emotemporal.models.meta import read_meta
 from emotemporal.types import Box
 from emotemporal.video.file import VideoFile
+from tests.fakes import FakeDetector, FakeEngine, FakeSource
 
 RATES_HZ = (15.0, 25.0, 29.97, 60.0)
 SMOOTHERS = ("none", "ema", "one_euro", "hidden_markov")
@@ -151,4 +151,54 @@ def test_a_retimed_real_face_gets_the_same_labels(meta, test_data):
     seen = [watch(rate_hz) for rate_hz in RATES_HZ]
     for one, two in combinations(seen, 2):
         assert agreement(one, two) >= MIN_AGREEMENT
+        assert_changes_match(one, two, within_s=2 / meta.clip_rate_hz)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "single_face.mp4",
+        pytest.param(
+            "WolfgangLanger_Pexels.mp4",
+            marks=pytest.mark.xfail(
+                reason="98 to 100 % of ticks agree, but with two epochs of FER+ one change of three "
+                "comes 0.3 s apart at 29.97 fps (experiments/000-first-light); may go with a "
+                "network that is less in doubt",
+                strict=False,
+            ),
+        ),
+    ],
+)
+def test_a_trained_network_gives_a_retimed_real_video_the_same_labels(
+    test_data, trained_checkpoint, name
+):
+    video = test_data / "clips" / name
+    if not video.exists():
+        pytest.skip(f"no {video.name}")
+    engine, meta = load_engine(trained_checkpoint)
+    with VideoFile(video) as file:
+        film, film_s = file.read(range(len(file.times_s))).frames, file.times_s
+    detector = build_detector(DetectorConfig("auto"))
+
+    def watch(rate_hz):
+        follower = Follower(FollowConfig(crop=meta.crop), detector)
+        predictor = StreamPredictor(engine, meta, StreamConfig())
+        times_s = np.arange(int((film_s[-1] - film_s[0]) * rate_hz)) / rate_hz
+        with FakeSource(
+            times_s, lambda time_s: film[np.searchsorted(film_s, time_s, side="right") - 1]
+        ) as source:
+            judgements = [
+                judgement
+                for time_s, views in times_and_views(source, follower)
+                for judgement in predictor.step(views, time_s)
+            ]
+        judgements += predictor.finish()
+        longest, _ = Counter(judgement.track_id for judgement in judgements).most_common(1)[0]
+        return Shown([j for j in judgements if j.track_id == longest])
+
+    seen = {rate_hz: watch(rate_hz) for rate_hz in RATES_HZ}
+    for (one_hz, one), (two_hz, two) in combinations(seen.items(), 2):
+        told = f"{one_hz} and {two_hz} fps: {agreement(one, two):.3f}"
+        assert agreement(one, two) >= MIN_AGREEMENT, told
         assert_changes_match(one, two, within_s=2 / meta.clip_rate_hz)

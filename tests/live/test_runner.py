@@ -8,7 +8,6 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from fakes import FakeDetector, FakeEngine, FakeSource
 
 from emotemporal.faces.crop import CropConfig
 from emotemporal.faces.detect import DetectorConfig
@@ -24,6 +23,7 @@ from emotemporal.types import Box
 from emotemporal.video.camera import Camera
 from emotemporal.video.file import VideoFile
 from emotemporal.video.source import VideoError
+from tests.fakes import FakeDetector, FakeEngine, FakeSource
 
 HAAR = DetectorConfig("haar")
 NOISE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
