@@ -162,8 +162,8 @@ def test_a_retimed_real_face_gets_the_same_labels(meta, test_data):
         pytest.param(
             "WolfgangLanger_Pexels.mp4",
             marks=pytest.mark.xfail(
-                reason="98 to 100 % of ticks agree, but with two epochs of FER+ one change of three "
-                "comes 0.3 s apart at 29.97 fps (experiments/000-first-light); may go with a "
+                reason="98 to 100 % of ticks agree, but with two epochs of FER+ one change of "
+                "three comes 0.3 s apart at 29.97 fps (experiments/000-first-light); may go with a "
                 "network that is less in doubt",
                 strict=False,
             ),
