@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from tqdm import tqdm
 
-from emotemporal.config import config_digest
+from emotemporal.config import config_digest, differences
 from emotemporal.data.augment import AugmentConfig, augment
 from emotemporal.data.prepare import PreparedSet
 from emotemporal.data.seeds import derive_seed
@@ -70,9 +70,10 @@ def require_same_crop(meta: CheckpointMeta, prepared: PreparedSet) -> None:
         CheckpointError: They differ; the fields are named.
     """
     if prepared.crop != meta.crop:
+        told = "\n  ".join(differences(prepared.crop.to_json(), meta.crop.to_json(), "crop."))
         raise CheckpointError(
-            f"the clips in {prepared.folder} were cropped with {prepared.crop}, the checkpoint was "
-            f"trained with {meta.crop}. Run 'emotemporal prepare' with the checkpoint's crop."
+            f"the clips in {prepared.folder} were cropped otherwise (there) than the checkpoint's "
+            f"(here):\n  {told}\nRun 'emotemporal prepare' with the checkpoint's crop (--clips.follow.crop)."
         )
 
 

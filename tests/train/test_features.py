@@ -96,7 +96,10 @@ def test_a_damaged_entry_is_computed_again_and_told(frozen, prepared, tmp_path, 
         assert np.array_equal(one.views, other.views)
 
 
-def test_clips_of_another_crop_are_refused(make_checkpoint, prepared, tmp_path):
+def test_clips_of_another_crop_are_refused_with_the_fields_that_differ(
+    make_checkpoint, prepared, tmp_path
+):
     net, meta = load_checkpoint(make_checkpoint("frame", crop_px=48))
-    with pytest.raises(CheckpointError, match="cropped"):
+    with pytest.raises(CheckpointError, match=r"crop\.size_px: there 96, here 48") as refused:
         compute_features(net, meta, prepared, VIEWS, tmp_path)
+    assert "maps" not in str(refused.value), "what is equal is not told"
