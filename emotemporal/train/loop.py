@@ -92,14 +92,14 @@ def fit(
     """
     run = _Run(task, config, seed, fabric, keeper, stop or StopRequest())
     progress = run.resume()
-    for _ in range(progress.epoch, min(config.epochs, stop_after or config.epochs)):
+    last_epoch = config.epochs if stop_after is None else min(config.epochs, stop_after)
+    # Asked before an epoch, not after it: a run that ended early and is started again has ended.
+    while progress.epoch < last_epoch and not progress.has_waited(config.patience):
         started = monotonic()  # for the printed seconds alone
         progress = run.train_epoch(progress)
         progress = run.judge_epoch(progress)
         if task.on_epoch is not None and fabric.is_global_zero:
             task.on_epoch(progress.rows, monotonic() - started)
-        if config.patience is not None and progress.epoch - progress.best_epoch >= config.patience:
-            break
     return progress
 
 

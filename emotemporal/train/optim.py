@@ -55,6 +55,8 @@ class OptimConfig:
                 f"weight_decay is {self.weight_decay} and freeze_epochs {self.freeze_epochs}; "
                 "neither can be below 0"
             )
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience is {self.patience}; it is at least 1 epoch, or null")
         if self.class_weights == "balanced" and self.sampling == "balanced":
             raise ValueError(
                 "class_weights and sampling are both balanced, which corrects twice; choose one"

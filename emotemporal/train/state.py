@@ -35,6 +35,10 @@ class Progress:
     best_score: float | None = None
     best_epoch: int = 0
 
+    def has_waited(self, patience: int | None) -> bool:
+        """Return whether the last `patience` epochs brought nothing better."""
+        return patience is not None and self.epoch > 0 and self.epoch - self.best_epoch >= patience
+
     def after_epoch(self, row: EpochRow, score: float | None) -> Progress:
         """Return the progress with one more epoch finished."""
         is_best = score is not None and (self.best_score is None or score > self.best_score)

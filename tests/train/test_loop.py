@@ -142,6 +142,16 @@ def test_patience_ends_a_run_that_gets_no_better(fabric):
     assert progress.epoch == progress.best_epoch + 2
 
 
+def test_a_run_that_patience_ended_has_nothing_left_to_do(fabric, tmp_path):
+    clips = make_clips()
+    config = _config(epochs=30, patience=2)
+    keeper = FolderKeeper(tmp_path, lambda net, row: None)
+    head, ended = train_head(clips, clips, LABELS, config, 0, fabric, keeper)
+    again, progress = train_head(clips, clips, LABELS, config, 0, fabric, keeper)
+    assert progress == ended
+    assert np.array_equal(_weights(head), _weights(again))
+
+
 def test_the_moving_average_is_what_is_judged_and_kept(fabric):
     clips, keeper = make_clips(), MemoryKeeper()
     head, _ = train_head(clips, [], LABELS, _config(ema_decay=0.99), 0, fabric, keeper)
