@@ -193,23 +193,6 @@ def soft_targets(
     return np.divide(targets, total, out=targets, where=total > 0), has_target
 
 
-def class_weights(table: DatasetTable, labels: LabelSpace) -> Float[np.ndarray, " k"]:
-    """Return a loss weight an emotion: inverse to how often it occurs, 1 on average over samples.
-
-    Raises:
-        ValueError: An emotion does not occur at all.
-    """
-    targets, has_target = soft_targets(table, labels)
-    counts = targets[has_target].sum(axis=0)
-    if np.any(counts == 0):
-        absent = [name for name, count in zip(labels.names, counts, strict=True) if count == 0]
-        raise ValueError(
-            f"{table.name} has no {', '.join(absent)}: a weight cannot make up for it. "
-            "Choose labels without it."
-        )
-    return counts.sum() / (len(labels) * counts)
-
-
 def count_by_emotion(table: DatasetTable, split: Split | None = None) -> dict[Emotion, int]:
     """Count the rows of each emotion, in one split or in all; rows with votes only are left out."""
     rows = table.rows if split is None else table.rows[table.rows["split"] == split]

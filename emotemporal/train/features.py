@@ -73,7 +73,7 @@ def require_same_crop(meta: CheckpointMeta, prepared: PreparedSet) -> None:
         told = "\n  ".join(differences(prepared.crop.to_json(), meta.crop.to_json(), "crop."))
         raise CheckpointError(
             f"the clips in {prepared.folder} were cropped otherwise (there) than the checkpoint's "
-            f"(here):\n  {told}\nRun 'emotemporal prepare' with the checkpoint's crop (--clips.follow.crop)."
+            f"(here):\n  {told}\nRun 'emotemporal prepare' with the checkpoint's crop."
         )
 
 

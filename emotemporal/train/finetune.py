@@ -17,14 +17,15 @@ from emotemporal.data.clips import ClipSet
 from emotemporal.data.collate import Batch
 from emotemporal.data.loading import batch_rows, load_batches
 from emotemporal.data.prepare import PreparedSet, load_prepared
-from emotemporal.data.seeds import balanced_permutation, permutation
 from emotemporal.labels import LabelSpace, parse_label_space
 from emotemporal.models.checkpoint import load_checkpoint
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointError, CheckpointMeta
+from emotemporal.train.balance import class_weights, epoch_order, training_prior
 from emotemporal.train.features import ViewConfig, compute_features, require_same_crop
 from emotemporal.train.heads import HeadConfig, head_task, new_head
 from emotemporal.train.loop import Task, Validation
+from emotemporal.train.optim import refuse_encoder_options
 from emotemporal.train.pretrain import frame_logits, whole_net
 from emotemporal.train.run import (
     RunConfig,
@@ -76,6 +77,8 @@ class FinetuneConfig:
                 f"{', '.join(both)}: held out and validation at once. Selection never looks at "
                 "what is reported; choose other validation subjects."
             )
+        if not self.train_encoder:
+            refuse_encoder_options(self.head.optim)
         if self.train_encoder and self.head.clips_per_stream > 1:
             raise ValueError("clips_per_stream above 1 needs features: set train_encoder to false")
         if self.train_encoder and self.truth:
@@ -103,7 +106,7 @@ def finetune(config: FinetuneConfig) -> Progress:
         )
     train, judged = choose_rows(prepared, labels, config.held_out, config.validation)
     fabric = build_fabric(config.run)
-    identity = identity_of(config, prepared.fingerprint)
+    identity = identity_of(config, prepared.fingerprint, *_files(config))
     identity.pop("cache")
     with one_run(fabric, config.run, "finetune", identity) as folder:
         described = _describe(config, labels, meta, prepared, train)
@@ -122,6 +125,10 @@ def finetune(config: FinetuneConfig) -> Progress:
             fabric,
             assemble=whole_net if config.train_encoder else partial(join, net, meta=described),
         )
+
+
+def _files(config: FinetuneConfig) -> list[Path]:
+    return [Path(name) for name in (config.checkpoint, config.truth) if name]
 
 
 def choose_rows(
@@ -170,16 +177,13 @@ def _describe(
     prepared: PreparedSet,
     train: Sequence[int],
 ) -> CheckpointMeta:
-    emotions = prepared.rows["emotion"].iloc[list(train)]
-    counts = np.array([(emotions == name).sum() for name in labels.names], dtype=float)
-    if config.head.optim.sampling == "balanced":
-        counts = np.ones(len(labels))
+    counts = np.bincount(_classes(prepared, labels, train), minlength=len(labels)).astype(float)
     return replace(
         meta,
         labels=labels,
         clip_rate_hz=config.head.sampling.clip_rate_hz,
         model=config.head.model,
-        training_prior=tuple(float(share) for share in counts / counts.sum()),
+        training_prior=training_prior(counts, config.head.optim),
         origin=make_origin(config, config.seed, prepared.fingerprint),
         temperature=1.0,
         metrics={},
@@ -226,13 +230,11 @@ def _frames_task(
         head.loss_on,
     )
     judged = ClipSet(prepared, rows[1], labels, meta.preprocess, head.sampling.judging)
-    emotions = [labels.names.index(str(prepared.rows["emotion"].iloc[i])) for i in rows[0]]
+    classes = _classes(prepared, labels, rows[0])
+    counts = np.bincount(classes, minlength=len(labels)).astype(float)
 
     def batches(epoch: int, first: int) -> Iterable[Batch]:
-        if optim.sampling == "balanced":
-            order = balanced_permutation(emotions, config.seed, epoch)
-        else:
-            order = permutation(len(train), config.seed, epoch)
+        order = epoch_order(classes, optim, config.seed, epoch)
         parts = batch_rows(order, optim.batch_size, fabric.global_rank, fabric.world_size)
         return load_batches(train, parts[first:], config.seed, epoch, workers)
 
@@ -247,4 +249,9 @@ def _frames_task(
         batches=batches,
         batches_per_epoch=len(batch_rows(np.arange(len(train)), optim.batch_size)),
         validate=judge if len(judged) else None,
+        class_weights=class_weights(counts, labels, optim),
     )
+
+
+def _classes(prepared: PreparedSet, labels: LabelSpace, rows: Sequence[int]) -> list[int]:
+    return [labels.names.index(str(prepared.rows["emotion"].iloc[i])) for i in rows]

@@ -15,15 +15,11 @@ from emotemporal.data.clips import LossOn, loss_mask
 from emotemporal.data.collate import FeatureBatch, FeatureSample, collate_features, frame_targets
 from emotemporal.data.loading import batch_rows
 from emotemporal.data.sampling import SamplingConfig, clip_indices
-from emotemporal.data.seeds import (
-    balanced_permutation,
-    derive_seed,
-    permutation,
-    sample_generator,
-)
+from emotemporal.data.seeds import derive_seed, sample_generator
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import ModelConfig
 from emotemporal.models.temporal import build_head
+from emotemporal.train.balance import class_weights, epoch_order
 from emotemporal.train.features import ClipFeatures
 from emotemporal.train.interrupt import StopRequest
 from emotemporal.train.loop import AnyBatch, Task, Validation, fit
@@ -78,10 +74,12 @@ def head_task(
                 f"{', '.join(labels.names)}; leave it out first"
             )
     streams = _Streams(clips, labels, config, seed)
+    emotions = [labels.index(clip.emotion) for clip in clips]
+    counts = np.bincount(emotions, minlength=len(labels)).astype(float)
 
     def batches(epoch: int, first: int) -> Iterable[FeatureBatch]:
         size = min(config.optim.batch_size, len(clips))
-        order = streams.order(epoch)
+        order = epoch_order(emotions, config.optim, seed, epoch)
         rows = batch_rows(order, size, fabric.global_rank, fabric.world_size)
         for batch in rows[first:]:
             yield collate_features([streams.sample(i, epoch) for i in batch])
@@ -96,6 +94,7 @@ def head_task(
         batches=batches,
         batches_per_epoch=len(clips) // min(config.optim.batch_size, len(clips)),
         validate=judge if judged else None,
+        class_weights=class_weights(counts, labels, config.optim),
     )
 
 
@@ -183,12 +182,6 @@ class _Streams:
         self, clips: Sequence[ClipFeatures], labels: LabelSpace, config: HeadConfig, seed: int
     ) -> None:
         self._clips, self._labels, self._config, self._seed = clips, labels, config, seed
-        self._emotions = [labels.index(clip.emotion) for clip in clips]
-
-    def order(self, epoch: int) -> np.ndarray:
-        if self._config.optim.sampling == "balanced":
-            return balanced_permutation(self._emotions, self._seed, epoch)
-        return permutation(len(self._clips), self._seed, epoch)
 
     def sample(self, index: int, epoch: int) -> FeatureSample:
         generator = sample_generator(self._seed, epoch, index)

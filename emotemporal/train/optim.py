@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import nn, optim
 
 _STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
+_LEAST = {"epochs": 1, "batch_size": 1, "patience": 1, "weight_decay": 0, "freeze_epochs": 0}
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class OptimConfig:
     """Stop after this many epochs without a better validation score; none: never early."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(
-                f"epochs is {self.epochs} and batch_size {self.batch_size}; both are at least 1"
-            )
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} is {value}; it is at least {least}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0")
         for name in ("warmup_share", "label_smoothing", "ema_decay"):
@@ -50,17 +51,23 @@ class OptimConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}; it can be 0 up to, not with, 1")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"layer_decay is {self.layer_decay}; it can be above 0, up to 1")
-        if self.weight_decay < 0 or self.freeze_epochs < 0:
-            raise ValueError(
-                f"weight_decay is {self.weight_decay} and freeze_epochs {self.freeze_epochs}; "
-                "neither can be below 0"
-            )
-        if self.patience is not None and self.patience < 1:
-            raise ValueError(f"patience is {self.patience}; it is at least 1 epoch, or null")
         if self.class_weights == "balanced" and self.sampling == "balanced":
             raise ValueError(
                 "class_weights and sampling are both balanced, which corrects twice; choose one"
             )
+
+
+def refuse_encoder_options(config: OptimConfig) -> None:
+    """Refuse what is said of an encoder, where none learns: it would do nothing.
+
+    Raises:
+        ValueError: `freeze_epochs` or `layer_decay` is set.
+    """
+    if config.freeze_epochs or config.layer_decay != 1:
+        raise ValueError(
+            f"freeze_epochs is {config.freeze_epochs} and layer_decay {config.layer_decay}, but "
+            "the encoder does not learn here; leave them out"
+        )
 
 
 def build_optimizer(net: nn.Module, config: OptimConfig) -> optim.Optimizer:

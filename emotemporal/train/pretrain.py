@@ -19,10 +19,10 @@ from emotemporal.data.images import ImageCache, ImageSet
 from emotemporal.data.loading import batch_rows, load_batches
 from emotemporal.data.mix import MixConfig, mix_batch
 from emotemporal.data.readers import DatasetConfig, load_dataset
-from emotemporal.data.seeds import balanced_permutation, derive_seed, permutation
+from emotemporal.data.seeds import derive_seed
 from emotemporal.data.select import cap_per_class, keep_labels
 from emotemporal.data.splits import hold_out, split_rows
-from emotemporal.data.table import DatasetTable, class_weights, fingerprint, soft_targets
+from emotemporal.data.table import DatasetTable, fingerprint, soft_targets
 from emotemporal.faces.crop import CropConfig
 from emotemporal.labels import LabelSpace, parse_label_space
 from emotemporal.models.emotion_net import EmotionNet
@@ -30,8 +30,9 @@ from emotemporal.models.encoder import initialise
 from emotemporal.models.meta import CheckpointMeta, ModelConfig
 from emotemporal.preprocess import PreprocessConfig
 from emotemporal.storage import write_json
+from emotemporal.train.balance import class_weights, epoch_order, training_prior
 from emotemporal.train.loop import AnyBatch, Task, Validation
-from emotemporal.train.optim import OptimConfig
+from emotemporal.train.optim import OptimConfig, refuse_encoder_options
 from emotemporal.train.run import (
     RunConfig,
     build_fabric,
@@ -84,6 +85,8 @@ class PretrainConfig:
             raise ValueError(
                 f"pretrain trains on single images; model.head is {self.model.head!r}, not 'frame'"
             )
+        if self.freeze_encoder:
+            refuse_encoder_options(self.optim)
         if not 0 < self.validation_share < 0.5:
             raise ValueError(
                 f"validation_share is {self.validation_share}; it can be above 0, below 0.5"
@@ -116,7 +119,8 @@ def pretrain(config: PretrainConfig) -> Progress:
     sets = _build_sets(config, table, labels)
     fabric = build_fabric(config.run)
     data_fingerprint = fingerprint(sets.train.table)
-    identity = identity_of(config, data_fingerprint)
+    init = [] if config.init in ("none", "imagenet") else [Path(config.init)]
+    identity = identity_of(config, data_fingerprint, *init)
     with one_run(fabric, config.run, "pretrain", identity) as folder:
         net = _build_net(config, labels)
         meta = _describe(config, labels, sets, data_fingerprint)
@@ -174,16 +178,13 @@ def _build_net(config: PretrainConfig, labels: LabelSpace) -> EmotionNet:
 def _describe(
     config: PretrainConfig, labels: LabelSpace, sets: _Sets, data_fingerprint: str
 ) -> CheckpointMeta:
-    shares = sets.train.targets.sum(axis=0)
-    if config.optim.sampling == "balanced" or config.optim.class_weights == "balanced":
-        shares = np.ones(len(labels))  # what the network was shown, not what was collected
     return CheckpointMeta(
         labels=labels,
         preprocess=config.preprocess,
         crop=config.crop,
         clip_rate_hz=config.clip_rate_hz,
         model=config.model,
-        training_prior=tuple(float(share) for share in shares / shares.sum()),
+        training_prior=training_prior(sets.train.targets.sum(axis=0), config.optim),
         origin=make_origin(config, config.seed, data_fingerprint),
     )
 
@@ -192,9 +193,10 @@ def _build_task(
     config: PretrainConfig, labels: LabelSpace, sets: _Sets, net: EmotionNet, fabric: Fabric
 ) -> Task:
     optim, workers = config.optim, config.run.num_workers
+    classes = sets.train.targets.argmax(axis=1)
 
     def batches(epoch: int, first: int) -> Iterable[Batch]:
-        order = _epoch_order(sets.train, optim, config.seed, epoch)
+        order = epoch_order(classes, optim, config.seed, epoch)
         rows = batch_rows(order, optim.batch_size, fabric.global_rank, fabric.world_size)
         loaded = load_batches(sets.train, rows[first:], config.seed, epoch, workers)
         for number, batch in enumerate(loaded, start=first):
@@ -206,16 +208,13 @@ def _build_task(
             judged, frame_logits, _judged_batches(sets.validation), labels, config.model
         )
 
-    weights = None
-    if optim.class_weights == "balanced":
-        weights = torch.from_numpy(class_weights(sets.train.table, labels)).float()
     return Task(
         net=net,
         forward=frame_logits,
         batches=batches,
         batches_per_epoch=len(batch_rows(np.arange(len(sets.train)), optim.batch_size)),
         validate=judge,
-        class_weights=weights,
+        class_weights=class_weights(sets.train.targets.sum(axis=0), labels, optim),
     )
 
 
@@ -230,12 +229,6 @@ def frame_logits(net: nn.Module, batch: AnyBatch) -> Tensor:
     assert isinstance(batch, Batch)
     logits: Tensor = net(batch.frames, lengths=batch.lengths)[0]
     return logits
-
-
-def _epoch_order(images: ImageSet, optim: OptimConfig, seed: int, epoch: int) -> np.ndarray:
-    if optim.sampling == "balanced":
-        return balanced_permutation(images.targets.argmax(axis=1), seed, epoch)
-    return permutation(len(images), seed, epoch)
 
 
 def _judged_batches(images: ImageSet) -> Iterable[Batch]:

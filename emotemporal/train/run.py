@@ -19,7 +19,7 @@ from emotemporal.data.seeds import derive_seed
 from emotemporal.models.checkpoint import save_checkpoint
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointMeta, ModelConfig, Origin
-from emotemporal.storage import write_json
+from emotemporal.storage import file_digest, write_json
 from emotemporal.train.history import EpochRow
 from emotemporal.train.interrupt import stop_on_signal
 from emotemporal.train.log import RunLog, TrackingConfig, build_logger
@@ -76,11 +76,23 @@ def make_origin(config: object, seed: int, data_fingerprint: str) -> Origin:
     )
 
 
-def identity_of(config: object, data_fingerprint: str) -> dict[str, Any]:
-    """Return what a run folder belongs to: the config without where it runs, and the data."""
+def identity_of(config: object, data_fingerprint: str, *files: Path) -> dict[str, Any]:
+    """Return what a run folder belongs to: the config without where it runs, and the data.
+
+    Of `files` that the config names, the contents count: another encoder under the same name is
+    another run.
+
+    Raises:
+        FileNotFoundError: One of them is not there.
+    """
     plain = to_plain(config)
     run = plain.pop("run")
-    return {**plain, "precision": run["precision"], "data_fingerprint": data_fingerprint}
+    return {
+        **plain,
+        "precision": run["precision"],
+        "data_fingerprint": data_fingerprint,
+        "digests": {str(file): file_digest(file) for file in files},
+    }
 
 
 @contextmanager

@@ -24,7 +24,6 @@ from emotemporal.data.splits import (
 from emotemporal.data.table import (
     VOTE_COLUMNS,
     Problem,
-    class_weights,
     fingerprint,
     make_table,
     refuse_fatal,
@@ -32,7 +31,7 @@ from emotemporal.data.table import (
     take_rows,
 )
 from emotemporal.data.twins import TwinConfig, Twins, byte_twins, find_twins, rows_to_leave_out
-from emotemporal.labels import AFFECTNET_8, SAVEE_7, LabelSpace
+from emotemporal.labels import SAVEE_7
 from tests.data.tiny_sets import picture, write_csv, write_folders, write_image, write_video
 
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
@@ -288,15 +287,6 @@ def test_votes_become_soft_targets_among_the_labels():
     assert len(keep_labels(table, SAVEE_7)) == 1
     assert len(keep_labels(table, SAVEE_7, use_votes=True)) == 2
     assert len(cap_per_class(table, 1, 0)) == 2
-
-
-def test_class_weights_are_inverse_to_frequency_and_one_on_average():
-    table = table_of([""] * 4, emotions=("fear", "fear", "fear", "anger"))
-    weights = class_weights(table, LabelSpace.from_names(["fear", "anger"]))
-    np.testing.assert_allclose(weights, [4 / 6, 2])
-    assert np.average(weights, weights=[3, 1]) == pytest.approx(1)
-    with pytest.raises(ValueError, match="no neutral, happiness"):
-        class_weights(table, AFFECTNET_8)
 
 
 @pytest.mark.parametrize(

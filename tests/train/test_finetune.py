@@ -15,7 +15,7 @@ from emotemporal.data.prepare import load_prepared
 from emotemporal.inference.engine import load_engine
 from emotemporal.inference.predictor import judge_clip
 from emotemporal.labels import SAVEE_7
-from emotemporal.models.meta import CheckpointError, ModelConfig
+from emotemporal.models.meta import CheckpointError, ModelConfig, read_meta
 from emotemporal.storage import read_jsonl
 from emotemporal.train.features import ViewConfig
 from emotemporal.train.finetune import FinetuneConfig, choose_rows, finetune
@@ -108,6 +108,43 @@ def test_subjects_that_cannot_be_held_out_are_named(prepared_savee, held_out, to
 def test_a_subject_cannot_be_held_out_and_choose_the_epoch(encoder, prepared_savee, tmp_path):
     with pytest.raises(ValueError, match="held out and validation at once"):
         _config(encoder, prepared_savee, tmp_path, validation=("DC",))
+
+
+@pytest.mark.parametrize("optim", [{"freeze_epochs": 1}, {"layer_decay": 0.5}])
+def test_options_of_an_encoder_that_does_not_learn_are_refused(
+    encoder, prepared_savee, tmp_path, optim
+):
+    head = HeadConfig(optim=OptimConfig(**optim))
+    with pytest.raises(ValueError, match="the encoder does not learn here"):
+        _config(encoder, prepared_savee, tmp_path, head=head)
+    _config(encoder, prepared_savee, tmp_path, head=head, train_encoder=True)
+
+
+@pytest.mark.parametrize("train_encoder", [False, True])
+def test_class_weights_reach_the_loss_and_the_prior(
+    encoder, prepared_savee, tmp_path, train_encoder
+):
+    config = _config(encoder, prepared_savee, tmp_path, train_encoder=train_encoder)
+    optim = replace(config.head.optim, class_weights="balanced")
+    config = replace(config, head=replace(config.head, optim=optim))
+    with pytest.raises(ValueError, match="no neutral, happiness"):
+        finetune(config)
+    run = replace(config.run, out=str(tmp_path / "pair"))
+    finetune(replace(config, labels="fear,surprise", run=run))
+    assert read_meta(tmp_path / "pair" / "best.safetensors").training_prior == (0.5, 0.5)
+
+
+def test_another_encoder_under_the_same_name_is_another_run(
+    encoder, prepared_savee, tmp_path, make_checkpoint
+):
+    named = tmp_path / "encoder.safetensors"
+    named.write_bytes(encoder.read_bytes())
+    config = _config(named, prepared_savee, tmp_path)
+    finetune(config)
+    other = make_checkpoint("frame", crop_px=96, clip_rate_hz=5.0)
+    named.write_bytes(other.read_bytes())
+    with pytest.raises(RunFolderError, match="digests"):
+        finetune(config)
 
 
 def test_another_encoder_than_the_checkpoints_is_refused(encoder, prepared_savee, tmp_path):

@@ -159,6 +159,24 @@ def test_the_moving_average_is_what_is_judged_and_kept(fabric):
     assert not np.array_equal(kept, _weights(head))
 
 
+def _task_of_a_rare_emotion(fabric, **optim):
+    clips = [clip for i, clip in enumerate(make_clips(num_each=8)) if i % 16 < 9]
+    config = _config(**optim)
+    return head_task(new_head(8, LABELS, config.model, 0), clips, [], LABELS, config, 0, fabric)
+
+
+def test_class_weights_reach_the_loss_of_a_head(fabric):
+    weights = _task_of_a_rare_emotion(fabric, class_weights="balanced").class_weights
+    np.testing.assert_allclose(weights, [27 / 48, 27 / 6])
+    assert _task_of_a_rare_emotion(fabric).class_weights is None
+
+
+def test_balanced_sampling_shows_a_head_every_emotion_equally_often(fabric):
+    batches = list(_task_of_a_rare_emotion(fabric, sampling="balanced").batches(0, 0))
+    shown = sum(batch.targets[:, 0].sum(dim=0) for batch in batches)
+    assert abs(shown[0] - shown[1]) <= 2
+
+
 def test_clips_outside_the_label_space_are_refused_by_name(fabric):
     clips = make_clips(emotions=(*PAIR, next(e for e in type(PAIR[0]) if e not in PAIR)))
     with pytest.raises(ValueError, match="AA/neutral0 shows neutral"):

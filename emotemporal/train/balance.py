@@ -1,0 +1,53 @@
+"""Emotions that are rare: shown more often or weighed more, and the prior that this leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from emotemporal.data.seeds import balanced_permutation, permutation
+from emotemporal.labels import LabelSpace
+from emotemporal.train.optim import OptimConfig
+
+Classes = Sequence[int] | Int[np.ndarray, " n"]
+
+
+def epoch_order(
+    classes: Classes, config: OptimConfig, seed: int, epoch: int
+) -> Int[np.ndarray, " n"]:
+    """Return the order in which an epoch visits samples of these classes."""
+    if config.sampling == "balanced":
+        return balanced_permutation(classes, seed, epoch)
+    return permutation(len(classes), seed, epoch)
+
+
+def class_weights(
+    counts: Float[np.ndarray, " k"], labels: LabelSpace, config: OptimConfig
+) -> Float[Tensor, " k"] | None:
+    """Return a loss weight an emotion, or None where all weigh alike.
+
+    Inverse to how often it occurs; 1 on average over samples.
+
+    Raises:
+        ValueError: An emotion does not occur at all.
+    """
+    if config.class_weights == "none":
+        return None
+    if np.any(counts == 0):
+        absent = [name for name, count in zip(labels.names, counts, strict=True) if count == 0]
+        raise ValueError(
+            f"there is no {', '.join(absent)} to train on: a weight cannot make up for it. "
+            "Choose labels without it, or class_weights none."
+        )
+    return torch.from_numpy(counts.sum() / (len(labels) * counts)).float()
+
+
+def training_prior(counts: Float[np.ndarray, " k"], config: OptimConfig) -> tuple[float, ...]:
+    """Return how often a network met each emotion: as collected, or alike where balanced."""
+    is_balanced = "balanced" in (config.sampling, config.class_weights)
+    shown = np.ones(len(counts)) if is_balanced else counts
+    return tuple(float(share) for share in shown / shown.sum())
