@@ -19,6 +19,7 @@ from emotemporal.train.history import EpochRow
 from emotemporal.train.interrupt import StopRequest
 from emotemporal.train.loss import masked_cross_entropy
 from emotemporal.train.optim import OptimConfig, build_optimizer, set_learning_rate
+from emotemporal.train.processes import is_true_anywhere, sum_over
 from emotemporal.train.state import Keeper, Progress, TrainingState, pack_tensors, unpack_tensors
 
 AnyBatch = Batch | FeatureBatch
@@ -153,8 +154,8 @@ class _Run:
 
     def judge_epoch(self, progress: Progress) -> Progress:
         """Validate, keep the best, save the state."""
-        loss, correct, weight = self._over_processes(progress.sums)
-        found = None if self.task.validate is None else self.task.validate(self.judged)
+        loss, correct, weight = sum_over(self.fabric, progress.sums)
+        found = self._validate()
         row = EpochRow(
             epoch=progress.epoch + 1,
             step=progress.step,
@@ -171,6 +172,12 @@ class _Run:
             self.keeper.save_best(self.judged, row)
         self._save(progress)
         return progress
+
+    def _validate(self) -> Validation | None:
+        found = None if self.task.validate is None else self.task.validate(self.judged)
+        # Batch statistics differ between processes, so their figures may; all must go by the same,
+        # or patience would end one of them and leave the others waiting.
+        return self.fabric.broadcast(found) if self.fabric.world_size > 1 else found
 
     def _step(self, batch: AnyBatch, step: int) -> Float[Tensor, " 3"]:
         # Dropout draws from the global generator; seeded a step, it needs no memory.
@@ -224,42 +231,35 @@ class _Run:
         return wants_now or step % _CHECK_EVERY == 0
 
     def _look_up(self, progress: Progress, sums: Float[Tensor, " 3"]) -> Progress:
-        loss, correct, weight = (float(value) for value in sums.tolist())
-        if not torch.isfinite(sums).all():
+        is_bad = not bool(torch.isfinite(sums).all())
+        # One process that leaves alone would let the others wait for it for ever.
+        is_bad, is_asked = is_true_anywhere(self.fabric, [is_bad, self.stop.is_made])
+        if is_bad:
             raise NonFiniteLossError(
                 f"the loss is not finite within {_CHECK_EVERY} steps of step {progress.step} "
                 f"(epoch {progress.epoch + 1}). The state of the last whole epoch is kept; lower "
                 "the learning rate, or set optim.max_grad_norm."
             )
+        loss, correct, weight = sums.tolist()
         progress = replace(progress, sums=(loss, correct, weight))
-        if self._is_asked_to_stop():
-            self._save(progress)
+        if is_asked:
+            self._save(self._with_mean_sums(progress))
             raise InterruptedJob(
                 f"stopped at step {progress.step}; the state is saved, the same command goes on"
             )
         return progress
 
-    def _is_asked_to_stop(self) -> bool:
-        if self.fabric.world_size == 1:
-            return self.stop.is_made
-        asked = torch.tensor(float(self.stop.is_made), device=self.fabric.device)
-        total = self.fabric.all_reduce(asked, reduce_op="sum")
-        assert isinstance(total, Tensor)
-        return bool(total > 0)
+    def _with_mean_sums(self, progress: Progress) -> Progress:
+        # One state for all processes: each goes on from the mean, so that their sum is right.
+        num = self.fabric.world_size
+        loss, correct, weight = (value / num for value in sum_over(self.fabric, progress.sums))
+        return replace(progress, sums=(loss, correct, weight))
 
     def _save(self, progress: Progress) -> None:
         if self.fabric.is_global_zero:
             tensors = pack_tensors(self.net, self.average, self.optimizer)
             self.keeper.save(TrainingState(progress, tensors))
         self.fabric.barrier()
-
-    def _over_processes(self, sums: tuple[float, float, float]) -> list[float]:
-        if self.fabric.world_size == 1:
-            return list(sums)
-        local = torch.tensor(sums, dtype=torch.float64, device=self.fabric.device)
-        total = self.fabric.all_reduce(local, reduce_op="sum")
-        assert isinstance(total, Tensor)
-        return [float(value) for value in total.tolist()]
 
 
 def _moving_average(net: nn.Module, decay: float) -> AveragedModel:
