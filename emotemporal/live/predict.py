@@ -38,6 +38,9 @@ class PredictConfig:
     csv: str | None = None
     """Where the table goes; without, to standard output."""
     device: str = "cpu"
+    num_threads: int = 1
+    """Of the network on a CPU. One frame is too little work for several, which wait for each other
+    where other programs run."""
     prior: str = StreamConfig.prior
     """How often emotions are taken to occur: `training`, `uniform`, or a JSON file of shares."""
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
@@ -50,6 +53,8 @@ class PredictConfig:
     max_faces: int = 64
 
     def __post_init__(self) -> None:
+        if self.num_threads < 1:
+            raise ValueError(f"num_threads is {self.num_threads}; at least 1 does the work")
         if not self.paths:
             raise ValueError("name at least one video or image")
         if self.csv and Path(self.csv).resolve() in {Path(p).resolve() for p in self.paths}:
@@ -107,7 +112,7 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
         FileNotFoundError: The checkpoint or the table's folder is missing.
         CheckpointError: The checkpoint cannot be used.
     """
-    engine, meta = load_engine(config.checkpoint, config.device)
+    engine, meta = load_engine(config.checkpoint, config.device, config.num_threads)
     detector = build_detector(config.detector)
     tallies, without_face, failures = [], [], []
     with ExitStack() as stack:

@@ -45,6 +45,9 @@ class LiveConfig:
     csv: str | None = None
     """Table of all judgements, a row a face and tick of the model's clock."""
     device: str = "cpu"
+    num_threads: int = 1
+    """Of the network on a CPU. One frame is too little work for several, which wait for each other
+    where other programs run."""
     prior: str = StreamConfig.prior
     """How often emotions are taken to occur: `training`, `uniform`, or a JSON file of shares."""
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
@@ -61,6 +64,8 @@ class LiveConfig:
     """`auto` opens one if there is a display."""
 
     def __post_init__(self) -> None:
+        if self.num_threads < 1:
+            raise ValueError(f"num_threads is {self.num_threads}; at least 1 does the work")
         if self.max_faces < 1:
             raise ValueError(f"max_faces is {self.max_faces}; at least 1 is judged")
         paths = [Path(path).resolve() for path in (self.source, self.output, self.csv) if path]
@@ -128,7 +133,7 @@ def run_live(config: LiveConfig, clock: Clock = monotonic) -> LiveSummary:
         VideoError: The source fails. A camera's outputs so far are finished then; a file's are
             not kept.
     """
-    engine, meta = load_engine(config.checkpoint, config.device)
+    engine, meta = load_engine(config.checkpoint, config.device, config.num_threads)
     follower = Follower(FollowConfig(config.detector, config.tracker, meta.crop))
     predictor = StreamPredictor(engine, meta, config.stream_config())
     lost: list[VideoError] = []
