@@ -62,6 +62,8 @@ def axis_around(
     low, high = min(values, default=0.0), max(values, default=1.0)
     step = _tick_step(max(high - low, 0.02))
     low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    if high <= low:  # all alike, and on a round value: leave room on both sides
+        low, high = low - step, high + step
     if not is_signed:
         low, high = max(0.0, low), min(1.0, high)
     return Axis(title, low, high, is_signed=is_signed)

@@ -174,6 +174,14 @@ def test_an_axis_holds_every_interval_and_ends_on_round_values():
     assert signed.high >= 0.03
 
 
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_an_axis_of_a_single_value_has_room_around_it(value):
+    axis = axis_around([Interval(value, value, value)], "UAR, %", [value])
+    assert axis.low < axis.high
+    assert axis.low <= value <= axis.high
+    assert "%" in interval_plot([], axis, [GuideLine(value, "all alike")])
+
+
 def test_a_figure_without_clips_is_said_not_drawn():
     row = PlotRow("contempt (0)", Interval(float("nan"), float("nan"), float("nan")), "model", "")
     svg = interval_plot([row], Axis("recall, %", 0.0, 1.0), [GuideLine(0.5, "half")])
