@@ -11,6 +11,7 @@ from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from emotemporal.ablate.nested import as_rows, fit_fold
 from emotemporal.baselines.frame_votes import FrameVoteConfig, frame_votes
 from emotemporal.config import RunFolder, git_commit, to_plain
 from emotemporal.data.prepare import load_prepared
+from emotemporal.data.sampling import clip_indices
 from emotemporal.evaluation.comparison import compare as compare_methods
 from emotemporal.evaluation.protocols import Fold, ProtocolConfig, make_folds
 from emotemporal.evaluation.report import write_comparison
@@ -30,11 +32,11 @@ from emotemporal.inference.predictor import clip_answer
 from emotemporal.labels import Emotion, LabelSpace, parse_emotion, parse_label_space
 from emotemporal.models.checkpoint import load_checkpoint
 from emotemporal.models.meta import ModelConfig
-from emotemporal.storage import write_json
+from emotemporal.storage import file_digest, write_json
 from emotemporal.train.features import ClipFeatures, ViewConfig, compute_features
 from emotemporal.train.heads import HeadConfig, head_probabilities
 from emotemporal.train.log import TrackingConfig, build_logger
-from emotemporal.train.optim import OptimConfig
+from emotemporal.train.optim import OptimConfig, refuse_encoder_options
 from emotemporal.types import ClipPrediction
 
 _log = logging.getLogger(__name__)
@@ -91,6 +93,18 @@ class CompareConfig:
     def __post_init__(self) -> None:
         if self.num_seeds < 1 or not self.rate_factors or self.workers < 1:
             raise ValueError("num_seeds, rate_factors and workers: at least one of each")
+        if self.frame.model.head != "frame":
+            raise ValueError(
+                f"frame.model.head is {self.frame.model.head!r}; frames that vote need 'frame'"
+            )
+        if self.frame.sampling.clip_rate_hz != self.clip.sampling.clip_rate_hz:
+            raise ValueError(
+                f"frame.sampling.clip_rate_hz is {self.frame.sampling.clip_rate_hz}, the clip's "
+                f"{self.clip.sampling.clip_rate_hz}; both are judged on the same frames"
+            )
+        for head in (self.frame, self.clip):
+            refuse_encoder_options(head.optim)
+        _pair(self.pair)
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,8 @@ class Unit:
     @property
     def file_name(self) -> str:
         """Where its predictions are, in the study's folder."""
-        return f"{self.method}-seed{self.seed}-{self.fold}.json"
+        # Folds are named after subjects, and those as somebody's table likes.
+        return f"{self.method}-seed{self.seed}-{quote(self.fold, safe='')}.json"
 
 
 def compare(config: CompareConfig) -> Comparison:
@@ -154,8 +169,6 @@ class _Study:
 
 
 def _load_study(config: CompareConfig) -> _Study:
-    from emotemporal.storage import file_digest
-
     labels = parse_label_space(config.labels)
     prepared = load_prepared(Path(config.data))
     net, meta = load_checkpoint(Path(config.checkpoint))
@@ -165,10 +178,17 @@ def _load_study(config: CompareConfig) -> _Study:
     kept = [clip for clip in clips if clip.emotion in labels]
     if len(kept) < len(clips):
         _log.warning("%d clips show none of %s: left out", len(clips) - len(kept), labels.names)
+    folds = make_folds(as_rows(kept), config.protocol)
+    unjudged = sorted(set(range(len(kept))) - {int(i) for fold in folds for i in fold.test})
+    if unjudged:
+        raise ValueError(
+            f"{config.protocol.name} judges {len(unjudged)} clips in no fold, such as "
+            f"{kept[unjudged[0]].source}: nobody would be left to train on. Deal in fewer groups."
+        )
     return _Study(
         clips=kept,
         labels=labels,
-        folds=make_folds(as_rows(kept), config.protocol),
+        folds=folds,
         data_fingerprint=prepared.fingerprint,
         encoder_digest=file_digest(Path(config.checkpoint)),
     )
@@ -203,10 +223,14 @@ def _run_all(config: CompareConfig, units: Sequence[Unit]) -> Iterator[tuple[Uni
     if not units:
         return
     context = get_context("spawn")
-    with ProcessPoolExecutor(min(config.workers, len(units)), mp_context=context) as pool:
+    pool = ProcessPoolExecutor(min(config.workers, len(units)), mp_context=context)
+    try:
         waiting = {pool.submit(_run_unit, config, unit): unit for unit in units}
         for done in tqdm(as_completed(waiting), total=len(units), desc="folds", unit="fold"):
             yield waiting[done], done.result()
+    finally:
+        # After an error the units that wait are not begun: nobody would keep their results.
+        pool.shutdown(cancel_futures=True)
 
 
 @cache
@@ -236,7 +260,8 @@ def _answers(
     config: CompareConfig, unit: Unit, clip: ClipFeatures, probabilities: np.ndarray
 ) -> Mapping[str, np.ndarray]:
     if unit.method == "frame":
-        return frame_votes(probabilities, clip.times_s, config.votes)
+        times_s = clip.times_s[clip_indices(clip.times_s, config.frame.sampling.judging)]
+        return frame_votes(probabilities, times_s, config.votes)
     return {config.clip.model.head: clip_answer(probabilities, config.clip.model.head)}
 
 

@@ -1,0 +1,179 @@
+"""The study on eight drawn clips and an untrained encoder: what it leaves behind, not how good."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from emotemporal.ablate import compare as study
+from emotemporal.ablate.compare import CompareConfig, Unit, compare
+from emotemporal.baselines.frame_votes import FRAME_VOTES, ORDER_BLIND_VOTES
+from emotemporal.config import RunFolderError
+from emotemporal.data.sampling import SamplingConfig
+from emotemporal.evaluation.protocols import ProtocolConfig
+from emotemporal.evaluation.results import Comparison
+from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.models.meta import ModelConfig
+from emotemporal.synthetic.savee import REVERSED_PAIR
+from emotemporal.train.features import ViewConfig
+from emotemporal.train.heads import HeadConfig
+from emotemporal.train.log import TrackingConfig
+from emotemporal.train.optim import OptimConfig
+from tests.fakes import MemoryLogger
+
+PAIR = ",".join(REVERSED_PAIR)
+OPTIM = OptimConfig(epochs=2, batch_size=4)
+NUM_FOLDS = 4
+
+
+@pytest.fixture(scope="module")
+def config(make_checkpoint, prepared_savee, tmp_path_factory) -> CompareConfig:
+    folder = tmp_path_factory.mktemp("compare")
+    return CompareConfig(
+        checkpoint=str(make_checkpoint("frame", crop_px=96)),
+        data=str(prepared_savee),
+        out=str(folder / "study"),
+        labels=PAIR,
+        frame=HeadConfig(model=ModelConfig(head="frame"), optim=OPTIM),
+        clip=HeadConfig(model=ModelConfig(head="gru", hidden_dim=8), optim=OPTIM),
+        views=ViewConfig(num_augmented=1),
+        num_seeds=1,
+        pair=PAIR,
+        note="an instrument check",
+        bootstrap=BootstrapConfig(num_resamples=100),
+        cache=str(folder / "features"),
+        tracking=TrackingConfig(wandb="off"),
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison(config) -> Comparison:
+    return compare(config)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Run units in this process: a spawned one imports torch anew, which takes seconds."""
+    run: list[Unit] = []
+
+    def run_all(config, units):
+        for unit in units:
+            run.append(unit)
+            yield unit, study._run_unit(config, unit)
+
+    monkeypatch.setattr(study, "_run_all", run_all)
+    study._study_of_this_process.cache_clear()
+    return run
+
+
+def _units(config: CompareConfig) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (Path(config.out) / "units").iterdir()}
+
+
+def test_a_study_leaves_its_units_and_its_report(config, comparison):
+    assert len(_units(config)) == 2 * NUM_FOLDS
+    assert [row.name for row in comparison.methods] == [*FRAME_VOTES, "gru"]
+    assert comparison.num_clips == 8
+    out = Path(config.out)
+    table = pd.read_csv(out / "comparison.csv", comment="#")
+    assert table["method"].tolist() == [*FRAME_VOTES, "gru"]
+    for name in ("report.html", "comparison.md", "comparison.csv"):
+        assert config.note in (out / name).read_text()
+    assert comparison.origin["commit"]
+
+
+def test_who_is_blind_to_order_is_right_in_exactly_half_of_the_pair(comparison):
+    blind = [row for row in comparison.methods if row.name in ORDER_BLIND_VOTES]
+    assert [row.pair_accuracy.estimate for row in blind] == [0.5] * 3
+
+
+def test_started_again_it_runs_what_is_missing_and_touches_nothing_else(config, comparison, here):
+    folder = Path(config.out) / "units"
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    victim = folder / Unit("clip", 0, "JE").file_name
+    text = victim.read_text()
+    victim.unlink()
+    again = compare(config)
+    assert here == [Unit("clip", 0, "JE")]
+    assert victim.read_text() == text
+    changed = [path for path, at in before.items() if path.stat().st_mtime_ns != at]
+    assert changed == [victim]
+    assert again.methods[-1].uar == comparison.methods[-1].uar
+
+
+def test_another_config_on_the_folder_is_refused(config, comparison):
+    with pytest.raises(RunFolderError, match=r"config\.num_seeds: there 1, here 2"):
+        compare(replace(config, num_seeds=2))
+
+
+def test_where_it_runs_is_no_part_of_the_config(config, comparison, here):
+    compare(replace(config, workers=3, cache=f"{config.cache}2"))
+    assert here == []
+
+
+@pytest.mark.slow
+def test_the_number_of_workers_changes_no_bit(config, comparison, tmp_path):
+    other = replace(config, workers=2, out=str(tmp_path / "study"))
+    compare(other)
+    assert _units(other) == _units(config)
+
+
+def test_the_heads_are_told_apart_by_seed_and_fold(config, here):
+    units = [Unit("clip", seed, fold) for seed in (0, 1) for fold in ("DC", "JE")]
+    answers = [json.dumps(result) for _, result in study._run_all(config, units)]
+    assert len(set(answers)) == len(units)
+
+
+def test_folds_without_the_sentence_have_files_of_their_own(config, here, tmp_path):
+    protocol = ProtocolConfig("subject_and_take", num_take_groups=2)
+    other = replace(config, protocol=protocol, out=str(tmp_path / "study"))
+    compare(other)
+    assert sorted(_units(other))[0] == "clip-seed0-DC%2Ftakes1.json"
+    assert all(path.is_file() for path in (tmp_path / "study" / "units").iterdir())
+
+
+def test_frames_that_vote_may_be_chosen_by_another_strategy(config, here, tmp_path):
+    sampling = SamplingConfig(strategy="dense", num_frames=3)
+    frame = replace(config.frame, sampling=sampling)
+    found = compare(replace(config, frame=frame, out=str(tmp_path / "study")))
+    assert [row.name for row in found.methods] == [*FRAME_VOTES, "gru"]
+
+
+def test_clips_of_other_emotions_are_left_out_and_told(config, here, tmp_path, caplog):
+    other = replace(config, labels="surprise,anger", pair="", out=str(tmp_path / "study"))
+    assert compare(other).num_clips == 4
+    assert "4 clips show none of" in caplog.text
+
+
+def test_its_figures_go_to_the_tracker(config, comparison, here, monkeypatch):
+    logger = MemoryLogger()
+    monkeypatch.setattr(study, "build_logger", lambda *_: logger)
+    compare(config)
+    told = {name: value for _, values in logger.rows for name, value in values.items()}
+    assert told["gru/uar"] == comparison.methods[-1].uar.estimate
+    assert logger.is_finished
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        pytest.param({"num_seeds": 0}, "at least one", id="no-seed"),
+        pytest.param({"pair": "fear"}, "two emotions", id="half-a-pair"),
+        pytest.param({"frame": HeadConfig()}, "need 'frame'", id="votes-of-a-gru"),
+        pytest.param(
+            {"clip": HeadConfig(sampling=SamplingConfig(clip_rate_hz=5))}, "same frames", id="rates"
+        ),
+        pytest.param(
+            {"clip": HeadConfig(optim=OptimConfig(freeze_epochs=1))},
+            "does not learn",
+            id="frozen-what",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(config, changes, told):
+    with pytest.raises(ValueError, match=told):
+        replace(config, **changes)
