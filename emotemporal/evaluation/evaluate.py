@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ class Evaluation:
     """What the model can say and was not allowed to."""
     num_unlabelled: int
     """Rows without one emotion, such as images with votes alone; in no figure."""
+    failures: tuple[tuple[str, str], ...]
+    """Videos in which no face could be followed, with the reason; in no figure."""
     prior: str
     origin: dict[str, Any]
 
@@ -78,10 +81,18 @@ class Evaluation:
             "labels": list(self.labels.names),
             "masked": [emotion.value for emotion in self.masked],
             "num_unlabelled": self.num_unlabelled,
+            "failures": [{"path": path, "reason": reason} for path, reason in self.failures],
             "prior": self.prior,
             **metrics,
             "origin": self.origin,
         }
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    predictions: Sequence[ClipPrediction]
+    num_unlabelled: int
+    failures: Sequence[tuple[str, str]] = ()
 
 
 def evaluate(config: EvaluateConfig) -> Evaluation:
@@ -97,17 +108,21 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         table = split_rows(table, config.split)
         if not len(table):
             raise ValueError(f"{table.name} has no {config.split} split; leave --split out")
+    for problem in table.problems:
+        _log.info("note: %s", problem)
     engine, meta = load_engine(config.checkpoint, config.device)
-    if table.kind == "images":
-        predictions, num_unlabelled = _judge_images(config, table, engine, meta)
-    else:
-        predictions, num_unlabelled = _judge_videos(config, table, engine, meta)
+    # Before hours of judging, what would be refused after them.
     labels = parse_label_space(config.labels) if config.labels else meta.labels
+    labels.indices_in(meta.labels)
+    wanted_prior(config.prior, meta)
+    judge = _judge_images if table.kind == "images" else _judge_videos
+    judged = judge(config, table, engine, meta)
     result = Evaluation(
-        metrics=measure(stack_predictions(predictions, labels)),
+        metrics=measure(stack_predictions(judged.predictions, labels)),
         labels=labels,
         masked=tuple(emotion for emotion in meta.labels.emotions if emotion not in labels),
-        num_unlabelled=num_unlabelled,
+        num_unlabelled=judged.num_unlabelled,
+        failures=tuple(judged.failures),
         prior=config.prior,
         origin={
             "commit": git_commit(),
@@ -124,7 +139,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
 def _judge_images(
     config: EvaluateConfig, table: DatasetTable, engine: Engine, meta: CheckpointMeta
-) -> tuple[list[ClipPrediction], int]:
+) -> _Judged:
     images = ImageSet(table, np.zeros((len(table), 1)), meta.preprocess, meta.crop, ImageCache(0))
     prior = wanted_prior(config.prior, meta)
     unused = torch.Generator()
@@ -141,19 +156,17 @@ def _judge_images(
                 sample.source, sample.subject, Emotion(emotion), probabilities, meta.labels
             )
         )
-    return predictions, num_unlabelled
+    return _Judged(predictions, num_unlabelled)
 
 
 def _judge_videos(
     config: EvaluateConfig, table: DatasetTable, engine: Engine, meta: CheckpointMeta
-) -> tuple[list[ClipPrediction], int]:
+) -> _Judged:
     follow = FollowConfig(detector=config.detector, crop=meta.crop)
     settings = PrepareConfig(follow=follow)
     key = config_digest({"data": fingerprint(table), "prepare": to_plain(settings)})
     folder = Path(config.cache) / f"{table.name}-{key}"
     report = prepare(table, folder, settings, config.workers)
-    for path, reason in report.failures:
-        _log.warning("%s could not be prepared and is in no figure: %s", path, reason)
     prepared = load_prepared(folder)
     is_known = (prepared.rows["emotion"] != "").tolist()
     clips = [i for i, known in enumerate(is_known) if known]
@@ -161,7 +174,7 @@ def _judge_videos(
         judge_clip(engine, meta, prepared.load(i), config.prior)
         for i in tqdm(clips, desc="judging", unit="clip", leave=False)
     ]
-    return predictions, len(is_known) - len(clips)
+    return _Judged(predictions, len(is_known) - len(clips), report.failures)
 
 
 def as_text(evaluation: Evaluation) -> str:
@@ -170,6 +183,7 @@ def as_text(evaluation: Evaluation) -> str:
     lines = [
         f"{m.num_clips} judged, {m.num_dropped} of other emotions and "
         f"{evaluation.num_unlabelled} without one emotion left out; prior: {evaluation.prior}",
+        *(f"failed, in no figure: {path}: {reason}" for path, reason in evaluation.failures),
         f"accuracy (WAR) {m.accuracy:6.1%}   UAR {m.uar:6.1%}   macro-F1 {m.macro_f1:6.1%}   "
         f"NLL {m.nll:.3f}   Brier {m.brier:.3f}   ECE {m.ece:.3f}",
     ]
