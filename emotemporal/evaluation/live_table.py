@@ -15,6 +15,9 @@ from emotemporal.evaluation.stability import Stability, summarise
 from emotemporal.labels import Emotion, parse_emotion
 from emotemporal.types import Target
 
+_BOX = ("x1", "y1", "x2", "y2")
+_TICK_COLUMNS = ("time_s", "track_id", *_BOX, "shown", "is_uncertain")
+_FACE_COLUMNS = ("time_s", "face", *_BOX, "emotion")
 _MIN_OVERLAP = 0.3  # intersection over union from which a track is taken to be on a face
 
 
@@ -38,10 +41,10 @@ def judge_live_table(table: Path, truth: Path) -> LiveScore:
     Each tick of a track belongs to the face that its box covers best just then.
 
     Raises:
-        ValueError: A column is missing, or no track ever lay on a face.
+        ValueError: A column is missing, a table is empty, or no track lay on a face for long.
     """
-    ticks = pd.read_csv(table, dtype={"shown": str}, keep_default_na=False)
-    faces = pd.read_csv(truth)
+    ticks = _read(table, _TICK_COLUMNS)
+    faces = _read(truth, _FACE_COLUMNS)
     ticks["face"] = _match(ticks, faces)
     ticks["truth"] = _true_emotions(ticks, faces)
     known = ticks[ticks["face"] >= 0]
@@ -58,6 +61,8 @@ def judge_live_table(table: Path, truth: Path) -> LiveScore:
         for _, track in known.groupby("track_id")
         if len(track) > 1
     ]
+    if not streams:
+        raise ValueError(f"no track of {table} lasts for two ticks: there is nothing to measure")
     return LiveScore(
         right=wilson_interval(int(is_right.sum()), len(is_right)),
         uar=float(is_right.groupby(known["truth"]).mean().mean()),
@@ -66,6 +71,15 @@ def judge_live_table(table: Path, truth: Path) -> LiveScore:
         num_faces=int(faces["face"].nunique()),
         stability=summarise(streams),
     )
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    rows = pd.read_csv(path, dtype={"shown": str}, keep_default_na=False)
+    missing = [name for name in columns if name not in rows.columns]
+    if missing or rows.empty:
+        found = f"lacks the columns {', '.join(missing)}" if missing else "has no rows"
+        raise ValueError(f"{path} {found}; it needs {', '.join(columns)}, a row a face and time")
+    return rows
 
 
 def _match(ticks: pd.DataFrame, faces: pd.DataFrame) -> list[int]:
