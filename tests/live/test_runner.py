@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import signal
 import threading
 from dataclasses import fields, replace
@@ -126,7 +125,7 @@ def test_a_signal_ends_the_run_and_finishes_the_outputs(
 
     def clock():
         if next(ticks) == 30:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         return 0.0
 
     before = signal.getsignal(number)
@@ -139,10 +138,10 @@ def test_a_signal_ends_the_run_and_finishes_the_outputs(
 
 def test_a_second_signal_ends_it_at_once():
     with stop_when_asked() as asked:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert asked.is_set()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_outside_the_main_thread_signals_are_left_alone():
