@@ -111,6 +111,8 @@ class RunLog:
         for row in done.rows:  # a kill between saving the state and logging leaves one out
             if row.step not in logged:
                 self._jsonl.append({"step": row.step, **row.values()})
+            # The tracker's run is a new one: it shows the whole training, as the JSONL does.
+            self._logger.log(row.values(), row.step)
         self._has_header = False
         self._has_named_overfitting = False
 

@@ -1,7 +1,12 @@
+import json
 import logging
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from wandb.proto import wandb_internal_pb2
 
 from emotemporal.storage import read_jsonl
-from emotemporal.train.history import EpochRow
 from emotemporal.train.log import NoLogger, RunLog, TrackingConfig, build_logger
 from emotemporal.train.state import Progress
 from tests.fakes import MemoryLogger
@@ -46,17 +51,62 @@ def test_rows_after_the_saved_state_are_cut_off(tmp_path):
     assert [row["epoch"] for row in read_jsonl(tmp_path / "log.jsonl")] == [1]
 
 
-def test_an_offline_wandb_run_lies_in_the_run_folder(tmp_path, monkeypatch):
+def _records(run: Path) -> Iterator[bytes]:
+    """Read wandb's file: LevelDB's log format, parts of records in blocks of 32 KiB."""
+    data, at, record = run.read_bytes(), 7, b""
+    while at + 7 <= len(data):
+        left = 0x8000 - at % 0x8000
+        if left < 7:
+            at += left
+            continue
+        _checksum, length, kind = struct.unpack("<IHB", data[at : at + 7])
+        record += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # a whole record, or the last part of one
+            yield record
+            record = b""
+
+
+def _history_of(run: Path) -> tuple[list[dict[str, float]], wandb_internal_pb2.RunRecord]:
+    rows, told = [], None
+    for data in _records(run):
+        record = wandb_internal_pb2.Record.FromString(data)
+        if record.WhichOneof("record_type") == "run":
+            told = record.run
+        if record.WhichOneof("record_type") == "history":
+            items = record.history.item
+            keyed = {i.key or ".".join(i.nested_key): json.loads(i.value_json) for i in items}
+            rows.append({k: v for k, v in keyed.items() if k not in ("_timestamp", "_runtime")})
+    return rows, told
+
+
+def test_an_offline_wandb_run_lies_in_the_run_folder_and_holds_the_jsonl(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
-    config = TrackingConfig(wandb="offline", group="study", tags=("test",))
+    config = TrackingConfig(wandb="offline", project="p", group="study", tags=("test",))
+    with RunLog(tmp_path, NoLogger(), Progress()) as log:
+        log.epoch(STUDENTS[:1], 1.0)
+    done = Progress(epoch=1, step=STUDENTS[0].step, rows=tuple(STUDENTS[:1]))
     logger = build_logger(config, tmp_path, "pretrain", {"seed": 0})
     assert not isinstance(logger, NoLogger)
-    row = EpochRow(1, 10, 1.0, 0.5, None, None, None, None)
-    logger.log(row.values(), row.step)
-    logger.finish()
-    runs = list((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
-    assert len(runs) == 1
-    assert runs[0].stat().st_size > 0
+    with RunLog(tmp_path, logger, done) as log:  # after a kill: a new run, with all rows
+        for count in range(2, len(STUDENTS) + 1):
+            log.epoch(STUDENTS[:count], 1.0)
+    (run,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    history, told = _history_of(run)
+    named = [{"step": row.pop("_step"), **row} for row in history]
+    assert named == read_jsonl(tmp_path / "log.jsonl")
+    assert (told.project, told.run_group, told.job_type) == ("p", "study", "pretrain")
+    assert list(told.tags) == ["test"]
+
+
+def test_a_tracker_that_starts_late_is_told_what_is_done(tmp_path):
+    logger = MemoryLogger()
+    done = Progress(epoch=2, step=STUDENTS[1].step, rows=tuple(STUDENTS[:2]))
+    with RunLog(tmp_path, logger, done) as log:
+        log.epoch(STUDENTS[:3], 1.0)
+    rows = read_jsonl(tmp_path / "log.jsonl")
+    assert [{"step": step, **values} for step, values in logger.rows] == rows
+    assert len(rows) == 3
 
 
 def test_wandb_that_cannot_start_does_not_stop_a_training(tmp_path, monkeypatch, caplog):
