@@ -31,14 +31,18 @@ def validate(
 
     A clip's answer is the one that the evaluation tables use; its truth is the emotion with the
     largest part of its targets. The network is left as it was found, training or not.
+
+    Raises:
+        ValueError: Of a clip, nothing is known.
     """
-    was_training = net.training
+    modes = {module: module.training for module in net.modules()}
     net.eval()
     device = next(net.parameters()).device
     judged = _Judged(labels)
     for batch in batches:
         judged.add(batch, forward(net, batch.to(device)).float().cpu(), model)
-    net.train(was_training)
+    for module, was_training in modes.items():  # a frozen encoder was not
+        module.training = was_training
     return judged.result()
 
 
@@ -59,6 +63,11 @@ class _Judged:
         probabilities = logits.double().softmax(-1).numpy()
         for i, length in enumerate(batch.lengths.tolist()):
             known = batch.targets[i][batch.target_mask[i]]
+            if not len(known):
+                raise ValueError(
+                    f"{batch.sources[i]} shows none of {', '.join(self.labels.names)} in any frame "
+                    "that is judged; leave it out, or correct the truth over time"
+                )
             self.answers.append(clip_answer(probabilities[i, :length], model.head))
             self.truths.append(int(known.sum(dim=0).argmax()))
         self.subjects += batch.subjects
