@@ -74,7 +74,8 @@ class PretrainConfig:
     mix: MixConfig = field(default_factory=MixConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     cache_mb: int = 1024
-    """Memory for decoded crops, a loading process."""
+    """Memory for decoded crops of training, and the same of validation. Of training none are kept
+    with `run.num_workers` above 0: loading processes start anew each epoch."""
     clip_rate_hz: float = 10.0
     """How often the live system shall ask the frame model; a clip model has its own."""
     seed: int = 0
@@ -151,19 +152,25 @@ def _build_sets(config: PretrainConfig, table: DatasetTable, labels: LabelSpace)
         train = cap_per_class(train, config.max_per_class, config.seed)
     _log.info("training on %d images, selecting on %d", len(train), len(validation))
     return _Sets(
-        train=_image_set(config, train, labels, config.augment),
-        validation=_image_set(config, validation, labels, None),
-        official=_image_set(config, official, labels, None)
+        train=_image_set(
+            config, train, labels, 0 if config.run.num_workers else config.cache_mb, config.augment
+        ),
+        validation=_image_set(config, validation, labels, config.cache_mb),
+        official=_image_set(config, official, labels, cache_mb=0)  # judged once
         if len(official) and official is not validation
         else None,
     )
 
 
 def _image_set(
-    config: PretrainConfig, table: DatasetTable, labels: LabelSpace, augment: AugmentConfig | None
+    config: PretrainConfig,
+    table: DatasetTable,
+    labels: LabelSpace,
+    cache_mb: int,
+    augment: AugmentConfig | None = None,
 ) -> ImageSet:
     targets, _ = soft_targets(table, labels)
-    cache = ImageCache(config.cache_mb << 20)
+    cache = ImageCache(cache_mb << 20)
     return ImageSet(table, targets, config.preprocess, config.crop, cache, augment)
 
 
