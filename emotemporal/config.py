@@ -9,6 +9,7 @@ import re
 import subprocess
 from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
+from importlib.resources import as_file, files
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, get_type_hints
@@ -60,17 +61,32 @@ def build_parser(kind: type[Any], prog: str) -> ArgumentParser:
 def parse_config(kind: type[Config], arguments: Sequence[str], prog: str) -> Config:
     """Build a job's config from `--config FILE` and single options, the later winning.
 
+    A file that is not there is looked for among the shipped ones: `--config
+    configs/runs/students_baseline.yaml` works without a checkout, too.
+
     Raises:
         ConfigError: An option or a field is unknown, or a value is refused.
     """
     parser = build_parser(kind, prog)
     try:
-        parsed = parser.parse_args(list(arguments))
+        parsed = parser.parse_args(_find_shipped(arguments))
         _refuse_single_values(parsed, kind)
         values = parser.instantiate(parsed)
         return kind(**{name: values[name] for name in _names(kind)})
     except (ArgumentError, ValueError, TypeError) as error:
         raise ConfigError(_explain(error, kind, prog)) from error
+
+
+def _find_shipped(arguments: Sequence[str]) -> list[str]:
+    found = list(arguments)
+    for i, word in enumerate(found[1:], start=1):
+        if found[i - 1] != "--config" or Path(word).exists():
+            continue
+        with as_file(files("emotemporal.configs")) as folder:
+            shipped = folder / word.removeprefix("configs/")
+        if shipped.is_file():
+            found[i] = str(shipped)
+    return found
 
 
 def to_plain(config: object) -> dict[str, Any]:

@@ -411,3 +411,13 @@ def test_a_copy_inside_somebody_elses_repository_has_no_commit(package_elsewhere
 def test_without_git_the_commit_is_unknown(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert git_commit() == "unknown"
+
+
+def test_a_shipped_config_is_found_without_a_checkout(tmp_path, monkeypatch):
+    from emotemporal.train.pretrain import PretrainConfig
+
+    monkeypatch.chdir(tmp_path)
+    words = ["--config", "configs/runs/students_baseline.yaml", "--data.root", "somewhere"]
+    config = parse_config(PretrainConfig, words, "emotemporal pretrain")
+    assert config.max_per_class == 2500
+    assert config.data.root == "somewhere"
