@@ -150,9 +150,15 @@ class RunFolder:
         RunFolderError: On entering, for the reasons above.
     """
 
-    def __init__(self, path: Path, job: str, identity: Mapping[str, Any]) -> None:
-        """Name the folder, the job and what identifies its result (not devices or workers)."""
+    def __init__(
+        self, path: Path, job: str, identity: Mapping[str, Any], config: object | None = None
+    ) -> None:
+        """Name the folder, the job and what identifies its result (not devices or workers).
+
+        `config.yaml` holds the whole `config`, for `--config` to read; without one, the identity.
+        """
         self.path = path
+        self._text = _dump(identity) if config is None else to_yaml(config)
         self._identity: dict[str, Any] = {"job": job, "config": dict(identity)}
         self._lock = FileLock(path / ".lock", timeout=0)
 
@@ -183,7 +189,7 @@ class RunFolder:
         file = self.path / _FOLDER_FILE
         if not file.exists():
             # run.json last: it is what claims, and a kill between the two must leave neither out.
-            write_atomically(self.path / "config.yaml", _dump(self._identity["config"]).encode())
+            write_atomically(self.path / "config.yaml", self._text.encode())
             write_json(file, self._identity)
             return
         found = _read_identity(file)

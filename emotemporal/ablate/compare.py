@@ -134,7 +134,7 @@ def compare(config: CompareConfig) -> Comparison:
     folder = Path(config.out)
     study = _load_study(config)
     identity = _identity(config, study)
-    with RunFolder(folder, "compare", identity):
+    with RunFolder(folder, "compare", identity, config):
         units = _units(config, study)
         missing = [unit for unit in units if not (folder / "units" / unit.file_name).exists()]
         if len(missing) < len(units):

@@ -108,7 +108,7 @@ def finetune(config: FinetuneConfig) -> Progress:
     fabric = build_fabric(config.run)
     identity = identity_of(config, prepared.fingerprint, *_files(config))
     identity.pop("cache")
-    with one_run(fabric, config.run, "finetune", identity) as folder:
+    with one_run(fabric, config.run.out, "finetune", identity, config) as folder:
         described = _describe(config, labels, meta, prepared, train)
         if config.train_encoder:
             whole = _with_new_head(net, described, config.seed)

@@ -122,7 +122,7 @@ def pretrain(config: PretrainConfig) -> Progress:
     data_fingerprint = fingerprint(sets.train.table)
     init = [] if config.init in ("none", "imagenet") else [Path(config.init)]
     identity = identity_of(config, data_fingerprint, *init)
-    with one_run(fabric, config.run, "pretrain", identity) as folder:
+    with one_run(fabric, config.run.out, "pretrain", identity, config) as folder:
         net = _build_net(config, labels)
         meta = _describe(config, labels, sets, data_fingerprint)
         task = _build_task(config, labels, sets, net, fabric)

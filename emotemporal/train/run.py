@@ -97,14 +97,14 @@ def identity_of(config: object, data_fingerprint: str, *files: Path) -> dict[str
 
 @contextmanager
 def one_run(
-    fabric: Fabric, config: RunConfig, job: str, identity: dict[str, Any]
+    fabric: Fabric, out: str, job: str, identity: dict[str, Any], config: object
 ) -> Iterator[Path]:
     """Hold the run folder while the job runs; in the other processes of one run, do nothing."""
-    folder = Path(config.out)
+    folder = Path(out)
     if not fabric.is_global_zero:
         yield folder
         return
-    with RunFolder(folder, job, identity):
+    with RunFolder(folder, job, identity, config):
         yield folder
 
 

@@ -98,8 +98,9 @@ def test_the_run_folder_holds_the_config_that_made_it(config, run_folder):
     assert made_by["data_fingerprint"] == load_prepared(Path(config.data)).fingerprint
     origin = read_meta(run_folder / "best.safetensors").origin
     (run_folder.parent / "again.yaml").write_text(json.dumps(origin.config))
-    words = ["--config", str(run_folder.parent / "again.yaml")]
-    assert parse_config(FinetuneConfig, words, "emotemporal finetune") == config
+    for file in (run_folder.parent / "again.yaml", run_folder / "config.yaml"):
+        words = ["--config", str(file)]
+        assert parse_config(FinetuneConfig, words, "emotemporal finetune") == config
 
 
 def test_an_origin_cannot_be_left_out():
