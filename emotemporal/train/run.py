@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 import emotemporal
-from emotemporal.config import RunFolder, git_commit, to_plain
+from emotemporal.config import RunFolder, RunFolderError, git_commit, to_plain
 from emotemporal.data.seeds import derive_seed
 from emotemporal.models.checkpoint import save_checkpoint
 from emotemporal.models.emotion_net import EmotionNet
@@ -99,12 +99,23 @@ def identity_of(config: object, data_fingerprint: str, *files: Path) -> dict[str
 def one_run(
     fabric: Fabric, out: str, job: str, identity: dict[str, Any], config: object
 ) -> Iterator[Path]:
-    """Hold the run folder while the job runs; in the other processes of one run, do nothing."""
+    """Hold the run folder while the job runs: the first process does, and tells the others.
+
+    Raises:
+        RunFolderError: In every process, where the folder is another's.
+    """
     folder = Path(out)
-    if not fabric.is_global_zero:
-        yield folder
-        return
-    with RunFolder(folder, job, identity, config):
+    with ExitStack() as held:
+        refusal = ""
+        if fabric.is_global_zero:
+            try:
+                held.enter_context(RunFolder(folder, job, identity, config))
+            except RunFolderError as error:
+                refusal = str(error)
+        # Not told, the others would wait for a first process that has left.
+        refusal = fabric.broadcast(refusal)
+        if refusal:
+            raise RunFolderError(refusal)
         yield folder
 
 
