@@ -40,9 +40,14 @@ def draw_all(
     context = multiprocessing.get_context("spawn")
     chunk = max(1, len(jobs) // (workers * 40))
     with ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
+        min(workers, len(jobs)), mp_context=context, initializer=_start_worker
     ) as pool:
         yield from tqdm(pool.map(draw, jobs, chunksize=chunk), desc=title, total=len(jobs))
+
+
+def _start_worker() -> None:
+    # Not OpenCV's function itself: it names no module, so pickle would search them all for it.
+    cv2.setNumThreads(1)
 
 
 @contextmanager
