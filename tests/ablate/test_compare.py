@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from emotemporal.ablate import compare as study
-from emotemporal.ablate.compare import CompareConfig, Unit, compare
+from emotemporal.ablate import units as pieces
+from emotemporal.ablate.compare import CompareConfig, compare
+from emotemporal.ablate.units import Unit
 from emotemporal.baselines.frame_votes import FRAME_VOTES, ORDER_BLIND_VOTES
 from emotemporal.config import RunFolderError
 from emotemporal.data.sampling import SamplingConfig
@@ -63,10 +65,10 @@ def here(monkeypatch):
     def run_all(config, units):
         for unit in units:
             run.append(unit)
-            yield unit, study._run_unit(config, unit)
+            yield unit, pieces._run_unit(config, unit)
 
-    monkeypatch.setattr(study, "_run_all", run_all)
-    study._study_of_this_process.cache_clear()
+    monkeypatch.setattr(study, "run_units", run_all)
+    pieces._study_of_this_process.cache_clear()
     return run
 
 
@@ -124,7 +126,7 @@ def test_the_number_of_workers_changes_no_bit(config, comparison, tmp_path):
 
 def test_the_heads_are_told_apart_by_seed_and_fold(config, here):
     units = [Unit("clip", seed, fold) for seed in (0, 1) for fold in ("DC", "JE")]
-    answers = [json.dumps(result) for _, result in study._run_all(config, units)]
+    answers = [json.dumps(result) for _, result in study.run_units(config, units)]
     assert len(set(answers)) == len(units)
 
 
