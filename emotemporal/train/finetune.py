@@ -202,11 +202,12 @@ def _features_task(
     at_rate = replace(meta, clip_rate_hz=config.head.sampling.clip_rate_hz)
     cache = Path(config.cache)
     features = compute_features(net, at_rate, prepared, config.views, cache, config.run.device)
+    train, judged = ([features[i] for i in some] for some in rows)
     if config.truth:
         path = Path(config.truth)
-        features = with_truth(features, read_truth(path), path)
+        truth = read_truth(path)
+        train, judged = (with_truth(some, truth, path) for some in (train, judged))
     head = new_head(net.feature_dim, labels, config.head.model, config.seed)
-    train, judged = ([features[i] for i in some] for some in rows)
     return head_task(head, train, judged, labels, config.head, config.seed, fabric)
 
 

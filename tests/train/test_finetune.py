@@ -120,6 +120,21 @@ def test_options_of_an_encoder_that_does_not_learn_are_refused(
     _config(encoder, prepared_savee, tmp_path, head=head, train_encoder=True)
 
 
+def test_truth_over_time_is_asked_of_the_clips_that_are_used_alone(
+    encoder, prepared_savee, tmp_path
+):
+    rows = load_prepared(prepared_savee).rows
+    told = rows[rows["subject"] != "DC"]["source"]
+    lines = [f"{source},0,0.4,neutral\n{source},0.4,9,fear" for source in told]
+    truth = tmp_path / "truth.csv"
+    truth.write_text("\n".join(["source,start_s,end_s,emotion", *lines]) + "\n")
+    config = _config(encoder, prepared_savee, tmp_path, truth=str(truth))
+    assert finetune(config).epoch == 2
+    elsewhere = replace(config.run, out=str(tmp_path / "elsewhere"))
+    with pytest.raises(ValueError, match="tells nothing of 2 clips"):
+        finetune(replace(config, held_out=(), run=elsewhere))
+
+
 @pytest.mark.parametrize("train_encoder", [False, True])
 def test_class_weights_reach_the_loss_and_the_prior(
     encoder, prepared_savee, tmp_path, train_encoder
