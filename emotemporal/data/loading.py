@@ -39,7 +39,9 @@ def batch_rows(
             "make it a multiple of them"
         )
     if len(order) < batch_size:
-        raise ValueError(f"{len(order)} samples do not fill one batch of {batch_size}")
+        raise ValueError(
+            f"{len(order)} samples do not fill one batch of {batch_size}; lower optim.batch_size"
+        )
     whole = order[: len(order) // batch_size * batch_size].reshape(-1, batch_size)
     return [rows.tolist() for rows in whole[:, rank::world_size]]
 

@@ -86,6 +86,8 @@ def prepare_dataset(config: PrepareJobConfig) -> PrepareReport:
         PrepareError: Too many videos failed.
     """
     table = load_dataset(config.data)
+    for problem in table.problems:
+        _log.info("note: %s", problem)
     return prepare(table, Path(config.out), config.clips, config.workers)
 
 

@@ -154,7 +154,9 @@ def train_in_folder(  # noqa: PLR0913 (what a job consists of)
     keeper = FolderKeeper(folder, write_best)
     state = keeper.load()
     done = Progress() if state is None else state.progress
-    if state is not None:
+    if done.epoch >= optim.epochs:
+        _log.info("%s is finished already; nothing is left to train", folder)
+    elif state is not None:
         _log.info("resuming %s at step %d (epoch %d)", folder, done.step, done.epoch + 1)
     if not fabric.is_global_zero:
         with stop_on_signal() as stop:
