@@ -22,7 +22,8 @@ from emotemporal.data.table import DatasetTable, Split, fingerprint, refuse_fata
 from emotemporal.evaluation.metrics import Interval, Metrics, measure, stack_predictions
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig
-from emotemporal.inference.engine import Engine, load_engine
+from emotemporal.inference.engine import Engine
+from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import judge_clip
 from emotemporal.inference.prior import to_probabilities, wanted_prior
 from emotemporal.labels import Emotion, LabelSpace, parse_label_space

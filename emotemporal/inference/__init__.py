@@ -4,7 +4,8 @@
 >>> prediction = predict_clip(engine, meta, face_clip)       # doctest: +SKIP
 """
 
-from emotemporal.inference.engine import Engine, load_engine
+from emotemporal.inference.engine import Engine
+from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor, predict_clip
 
 __all__ = [

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NewType, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from emotemporal.labels import LabelSpace
-from emotemporal.models.meta import CheckpointError, CheckpointMeta, read_meta
-from emotemporal.weights import resolve_checkpoint
+from emotemporal.models.meta import CheckpointError, CheckpointMeta
 
 EngineState = NewType("EngineState", object)
 """What the head remembers of one stream. Only the engine that made it can read it."""
@@ -49,31 +47,3 @@ def require_causal(meta: CheckpointMeta) -> None:
             f"so far, and that is known of {' and '.join(CAUSAL_HEADS)} alone. A bidirectional "
             "head needs the end of the video first; train a 'gru' instead"
         )
-
-
-def load_engine(
-    path: Path | str | None = None, device: str = "cpu", num_threads: int | None = None
-) -> tuple[Engine, CheckpointMeta]:
-    """Open a checkpoint for inference: the network, and what it says of itself.
-
-    Args:
-        path: A checkpoint that `pretrain` or `finetune` wrote; None takes the one that ships.
-        device: Where the network runs, in torch's words: `cpu`, `cuda`, `cuda:1`, `mps`.
-        num_threads: Of the whole process, on a CPU; None leaves them as they are.
-
-    Raises:
-        FileNotFoundError: No such file, or none ships with this version.
-        CheckpointError: Not one of ours, of a later format, or with a head that looks ahead.
-        ValueError: There is no such device.
-    """
-    path = resolve_checkpoint(path)
-    require_causal(read_meta(path))
-    import torch
-
-    from emotemporal.inference.torch_engine import TorchEngine
-    from emotemporal.models.checkpoint import load_checkpoint
-
-    if num_threads is not None:
-        torch.set_num_threads(num_threads)
-    net, meta = load_checkpoint(path)
-    return TorchEngine(net, meta.labels, device), meta

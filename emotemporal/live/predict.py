@@ -13,7 +13,8 @@ from tqdm import tqdm
 from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detector
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
-from emotemporal.inference.engine import Engine, load_engine
+from emotemporal.inference.engine import Engine
+from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.sinks import JudgementTable, TextOut, growing_file

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
-from emotemporal.inference.engine import load_engine
+from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import LabelSpace

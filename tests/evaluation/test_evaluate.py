@@ -10,7 +10,7 @@ from emotemporal.evaluation import evaluate as room
 from emotemporal.evaluation.evaluate import EvaluateConfig, as_text, evaluate
 from emotemporal.evaluation.metrics import measure, stack_predictions
 from emotemporal.faces.detect import DetectorConfig
-from emotemporal.inference.engine import load_engine
+from emotemporal.inference.load import load_engine
 from emotemporal.inference.prior import to_probabilities, wanted_prior
 from emotemporal.labels import SAVEE_7, Emotion, parse_label_space
 from emotemporal.preprocess import preprocess

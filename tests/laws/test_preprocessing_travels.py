@@ -16,7 +16,7 @@ from emotemporal.data.prepare import PreparedSet
 from emotemporal.data.sampling import SamplingConfig
 from emotemporal.faces.crop import CropConfig, CropMap
 from emotemporal.faces.detect import DetectorConfig
-from emotemporal.inference.engine import load_engine
+from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import predict_clip
 from emotemporal.labels import AFFECTNET_8, SAVEE_7
 from emotemporal.live.predict import PredictConfig

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from emotemporal.config import RunFolderError
 from emotemporal.data.prepare import load_prepared
-from emotemporal.inference.engine import load_engine
+from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import judge_clip
 from emotemporal.labels import SAVEE_7
 from emotemporal.models.meta import CheckpointError, ModelConfig, read_meta
