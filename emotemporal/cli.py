@@ -78,7 +78,7 @@ def expand(words: Sequence[str], command: Command) -> list[str]:
 
 def _guarded(command: Command, words: Sequence[str]) -> int:
     """Run a command; what a user can cause is told in one message, bugs keep their stack trace."""
-    from emotemporal.config import InterruptedJob
+    from emotemporal.stopping import InterruptedJob
 
     try:
         return command.run(expand(words, command))

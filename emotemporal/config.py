@@ -1,4 +1,4 @@
-"""Load, check and write configs, and the run folders that belong to one config each."""
+"""Load, check and write configs. What is in them is for the jobs to say."""
 
 from __future__ import annotations
 
@@ -6,37 +6,22 @@ import dataclasses
 import difflib
 import json
 import re
-import subprocess
 from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
-from filelock import FileLock, Timeout
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
-from emotemporal.storage import digest, write_atomically, write_json
+from emotemporal.storage import digest
 
 Config = TypeVar("Config")
-_FOLDER_FILE = "run.json"
 
 
 class ConfigError(ValueError):
     """A config that cannot be used; the command line shows it without a stack trace."""
-
-
-class InterruptedJob(Exception):  # noqa: N818 (not an error: the state is saved)
-    """A job was asked to stop and saved its state; the same command goes on from there."""
-
-    EXIT_CODE = 75
-    """EX_TEMPFAIL of sysexits.h: try again."""
-
-
-class RunFolderError(ValueError):
-    """A run folder that belongs to another config, or to another process just now."""
 
 
 def build_parser(kind: type[Any], prog: str) -> ArgumentParser:
@@ -99,7 +84,7 @@ def to_plain(config: object) -> dict[str, Any]:
 
 def to_yaml(config: object) -> str:
     """Return a config as YAML that `--config` reads again."""
-    return _dump(to_plain(config))
+    return dump_yaml(to_plain(config))
 
 
 class _Dumper(yaml.SafeDumper):
@@ -111,103 +96,14 @@ _Dumper.add_implicit_resolver(
 )
 
 
-def _dump(plain: Mapping[str, Any]) -> str:
+def dump_yaml(plain: Mapping[str, Any]) -> str:
+    """Return plain values as YAML; text that looks like a number stays text."""
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False)
 
 
 def config_digest(value: object) -> str:
     """Return a short digest of a plain value: equal for equal content, whatever its key order."""
     return digest(json.dumps(value, sort_keys=True).encode())[:16]
-
-
-def git_commit() -> str:
-    """Return the commit of the code that runs: `+changes` if edited, `unknown` outside git."""
-    # An installed copy may lie inside somebody else's repository, whose commit is not ours:
-    # --error-unmatch fails there.
-    git = ["git", "-C", str(Path(__file__).parent)]
-    commands = (
-        [*git, "ls-files", "--error-unmatch", "config.py"],
-        [*git, "rev-parse", "--short=12", "HEAD"],
-        [*git, "status", "--porcelain", "--untracked-files=no"],
-    )
-    try:
-        _, commit, changes = (
-            subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-            for command in commands
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return f"{commit}+changes" if changes else commit
-
-
-class RunFolder:
-    """A folder that belongs to one config. A context manager that locks it.
-
-    The same config resumes what is there; another is refused with the fields that differ; two
-    processes at once are locked out.
-
-    Raises:
-        RunFolderError: On entering, for the reasons above.
-    """
-
-    def __init__(
-        self, path: Path, job: str, identity: Mapping[str, Any], config: object | None = None
-    ) -> None:
-        """Name the folder, the job and what identifies its result (not devices or workers).
-
-        `config.yaml` holds the whole `config`, for `--config` to read; without one, the identity.
-        """
-        self.path = path
-        self._text = _dump(identity) if config is None else to_yaml(config)
-        self._identity: dict[str, Any] = {"job": job, "config": dict(identity)}
-        self._lock = FileLock(path / ".lock", timeout=0)
-
-    def __enter__(self) -> Self:
-        self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise RunFolderError(
-                f"{self.path} is in use by another process. Wait for it, or use another --out."
-            ) from None
-        try:
-            self._claim()
-        except BaseException:
-            self._lock.release()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lock.release()
-
-    def _claim(self) -> None:
-        file = self.path / _FOLDER_FILE
-        if not file.exists():
-            # run.json last: it is what claims, and a kill between the two must leave neither out.
-            write_atomically(self.path / "config.yaml", self._text.encode())
-            write_json(file, self._identity)
-            return
-        found = _read_identity(file)
-        mine = json.loads(json.dumps(self._identity))
-        differing = differences(found, mine)
-        if differing:
-            raise RunFolderError(
-                f"{self.path} holds a run of another config:\n  "
-                + "\n  ".join(differing)
-                + "\nUse another --out, or remove that folder."
-            )
-
-
-def _read_identity(file: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise RunFolderError(f"{file} is not a run's ({error}); use another --out") from error
 
 
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> list[str]:

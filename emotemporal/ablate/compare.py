@@ -12,10 +12,11 @@ import numpy as np
 
 from emotemporal.ablate.study import CompareConfig, Study, load_study, parse_pair, seeds_of
 from emotemporal.ablate.units import Unit, run_units, units_of
-from emotemporal.config import RunFolder, git_commit, to_plain
+from emotemporal.config import to_plain
 from emotemporal.evaluation.comparison import compare as compare_methods
 from emotemporal.evaluation.report import write_comparison
 from emotemporal.evaluation.results import Comparison, ComparisonConfig
+from emotemporal.run_folder import RunFolder, git_commit
 from emotemporal.storage import write_json
 from emotemporal.train.log import build_logger
 from emotemporal.types import ClipPrediction

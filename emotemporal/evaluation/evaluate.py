@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from emotemporal.config import config_digest, git_commit, to_plain
+from emotemporal.config import config_digest, to_plain
 from emotemporal.data.clipping import PrepareConfig
 from emotemporal.data.images import ImageCache, ImageSet
 from emotemporal.data.prepare import load_prepared, prepare
@@ -28,6 +28,7 @@ from emotemporal.inference.predictor import judge_clip
 from emotemporal.inference.prior import to_probabilities, wanted_prior
 from emotemporal.labels import Emotion, LabelSpace, parse_label_space
 from emotemporal.models.meta import CheckpointMeta
+from emotemporal.run_folder import git_commit
 from emotemporal.storage import file_digest, write_json
 from emotemporal.types import ClipPrediction
 from emotemporal.weights import resolve_checkpoint

@@ -17,11 +17,11 @@ from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import LabelSpace
-from emotemporal.live.interrupt import stop_when_asked
 from emotemporal.live.outputs import LiveOutputs
 from emotemporal.live.overlay import Overlay, OverlayConfig
 from emotemporal.live.sinks import JudgementTable, Recording, Window, growing_file, has_display
 from emotemporal.live.stages import Tally, run_stages
+from emotemporal.stopping import stop_when_asked
 from emotemporal.timing import Clock, monotonic
 from emotemporal.types import Frame
 from emotemporal.video.camera import Camera

@@ -24,7 +24,6 @@ from emotemporal.models.meta import CheckpointError, CheckpointMeta
 from emotemporal.train.balance import class_weights, epoch_order, training_prior
 from emotemporal.train.features import ViewConfig, compute_features, require_same_crop
 from emotemporal.train.heads import HeadConfig, head_task, new_head
-from emotemporal.train.loop import Task, Validation
 from emotemporal.train.optim import refuse_encoder_options
 from emotemporal.train.pretrain import frame_logits, whole_net
 from emotemporal.train.run import (
@@ -37,6 +36,7 @@ from emotemporal.train.run import (
     train_in_folder,
 )
 from emotemporal.train.state import Progress
+from emotemporal.train.task import Task, Validation
 from emotemporal.train.truth import read_truth, with_truth
 from emotemporal.train.validate import validate
 

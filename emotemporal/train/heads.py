@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 
 import numpy as np
 import torch
@@ -21,10 +22,10 @@ from emotemporal.models.meta import ModelConfig
 from emotemporal.models.temporal import build_head
 from emotemporal.train.balance import class_weights, epoch_order
 from emotemporal.train.features import ClipFeatures
-from emotemporal.train.interrupt import StopRequest
-from emotemporal.train.loop import AnyBatch, Task, Validation, fit
+from emotemporal.train.loop import fit
 from emotemporal.train.optim import OptimConfig
 from emotemporal.train.state import Keeper, Progress
+from emotemporal.train.task import AnyBatch, Task, Validation
 from emotemporal.train.validate import validate
 
 
@@ -106,7 +107,7 @@ def train_head(  # noqa: PLR0913, PLR0917 (what a fold consists of)
     seed: int,
     fabric: Fabric,
     keeper: Keeper,
-    stop: StopRequest | None = None,
+    stop: Event | None = None,
     stop_after: int | None = None,
 ) -> tuple[nn.Module, Progress]:
     """Train a new head on `clips`; return it as the last epoch left it, and how it went."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from threading import Event
 
 import torch
 from jaxtyping import Float
@@ -11,18 +11,16 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from emotemporal.config import InterruptedJob
-from emotemporal.data.collate import Batch, FeatureBatch
 from emotemporal.data.seeds import derive_seed
+from emotemporal.stopping import InterruptedJob
 from emotemporal.timing import monotonic
 from emotemporal.train.history import EpochRow
-from emotemporal.train.interrupt import StopRequest
 from emotemporal.train.loss import masked_cross_entropy
 from emotemporal.train.optim import OptimConfig, build_optimizer, set_learning_rate
 from emotemporal.train.processes import is_true_anywhere, sum_over
 from emotemporal.train.state import Keeper, Progress, TrainingState, pack_tensors, unpack_tensors
+from emotemporal.train.task import AnyBatch, Task, Validation
 
-AnyBatch = Batch | FeatureBatch
 _CHECK_EVERY = 10
 """Steps between looks at the loss: each look waits for the device."""
 
@@ -31,43 +29,13 @@ class NonFiniteLossError(ArithmeticError):
     """The loss became infinite or not a number; the last good state is kept."""
 
 
-@dataclass(frozen=True)
-class Validation:
-    """What an evaluation after an epoch found. `score` is what the best epoch is chosen by."""
-
-    loss: float
-    accuracy: float
-    uar: float
-    macro_f1: float
-
-    @property
-    def score(self) -> float:
-        """UAR: the selection of DESIGN section 5 is by mean recall, whatever the class sizes."""
-        return self.uar
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What one job trains, on what, and how it is judged."""
-
-    net: nn.Module
-    forward: Callable[[nn.Module, AnyBatch], Float[Tensor, "b t k"]]
-    batches: Callable[[int, int], Iterable[AnyBatch]]
-    """(epoch, first batch) -> this process's part of each batch from there to the epoch's end."""
-    batches_per_epoch: int
-    validate: Callable[[nn.Module], Validation] | None = None
-    class_weights: Float[Tensor, " k"] | None = None
-    on_epoch: Callable[[Sequence[EpochRow], float], None] | None = None
-    """Told all rows so far and the last one's seconds, as soon as an epoch is saved."""
-
-
 def fit(
     task: Task,
     config: OptimConfig,
     seed: int,
     fabric: Fabric,
     keeper: Keeper,
-    stop: StopRequest | None = None,
+    stop: Event | None = None,
     stop_after: int | None = None,
 ) -> Progress:
     """Train to the end, from wherever `keeper` says the run stands.
@@ -91,7 +59,7 @@ def fit(
         NonFiniteLossError: The loss is infinite or not a number.
         InterruptedJob: `stop` was made; the same call goes on from there.
     """
-    run = _Run(task, config, seed, fabric, keeper, stop or StopRequest())
+    run = _Run(task, config, seed, fabric, keeper, stop or Event())
     progress = run.resume()
     last_epoch = config.epochs if stop_after is None else min(config.epochs, stop_after)
     # Asked before an epoch, not after it: a run that ended early and is started again has ended.
@@ -114,7 +82,7 @@ class _Run:
         seed: int,
         fabric: Fabric,
         keeper: Keeper,
-        stop: StopRequest,
+        stop: Event,
     ) -> None:
         self.task, self.config, self.seed = task, config, seed
         self.fabric, self.keeper, self.stop = fabric, keeper, stop
@@ -227,13 +195,13 @@ class _Run:
 
     def _is_time_to_look(self, step: int) -> bool:
         # Several processes must stop at the same step, so there a request waits for the next look.
-        wants_now = self.stop.is_made and self.fabric.world_size == 1
+        wants_now = self.stop.is_set() and self.fabric.world_size == 1
         return wants_now or step % _CHECK_EVERY == 0
 
     def _look_up(self, progress: Progress, sums: Float[Tensor, " 3"]) -> Progress:
         is_bad = not bool(torch.isfinite(sums).all())
         # One process that leaves alone would let the others wait for it for ever.
-        is_bad, is_asked = is_true_anywhere(self.fabric, [is_bad, self.stop.is_made])
+        is_bad, is_asked = is_true_anywhere(self.fabric, [is_bad, self.stop.is_set()])
         if is_bad:
             raise NonFiniteLossError(
                 f"the loss is not finite within {_CHECK_EVERY} steps of step {progress.step} "

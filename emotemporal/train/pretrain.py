@@ -31,7 +31,6 @@ from emotemporal.models.meta import CheckpointMeta, ModelConfig
 from emotemporal.preprocess import PreprocessConfig
 from emotemporal.storage import write_json
 from emotemporal.train.balance import class_weights, epoch_order, training_prior
-from emotemporal.train.loop import AnyBatch, Task, Validation
 from emotemporal.train.optim import OptimConfig, refuse_encoder_options
 from emotemporal.train.run import (
     RunConfig,
@@ -43,6 +42,7 @@ from emotemporal.train.run import (
     train_in_folder,
 )
 from emotemporal.train.state import Progress
+from emotemporal.train.task import AnyBatch, Task, Validation
 from emotemporal.train.validate import validate
 
 _log = logging.getLogger(__name__)

@@ -14,18 +14,20 @@ from lightning_fabric import Fabric
 from torch import nn
 
 import emotemporal
-from emotemporal.config import RunFolder, RunFolderError, git_commit, to_plain
+from emotemporal.config import to_plain
 from emotemporal.data.seeds import derive_seed
 from emotemporal.models.checkpoint import save_checkpoint
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointMeta, ModelConfig, Origin
+from emotemporal.run_folder import RunFolder, RunFolderError, git_commit
+from emotemporal.stopping import stop_when_asked
 from emotemporal.storage import file_digest, write_json
 from emotemporal.train.history import EpochRow
-from emotemporal.train.interrupt import stop_on_signal
 from emotemporal.train.log import RunLog, TrackingConfig, build_logger
-from emotemporal.train.loop import Task, fit
+from emotemporal.train.loop import fit
 from emotemporal.train.optim import OptimConfig
 from emotemporal.train.state import FolderKeeper, Progress
+from emotemporal.train.task import Task
 
 _log = logging.getLogger(__name__)
 
@@ -159,10 +161,10 @@ def train_in_folder(  # noqa: PLR0913 (what a job consists of)
     elif state is not None:
         _log.info("resuming %s at step %d (epoch %d)", folder, done.step, done.epoch + 1)
     if not fabric.is_global_zero:
-        with stop_on_signal() as stop:
+        with stop_when_asked() as stop:
             return fit(task, optim, meta.origin.seed, fabric, keeper, stop)
     logger = build_logger(run.tracking, folder, job, dict(meta.origin.config))
-    with RunLog(folder, logger, done) as log, stop_on_signal() as stop:
+    with RunLog(folder, logger, done) as log, stop_when_asked() as stop:
         task = replace(task, on_epoch=log.epoch)
         progress = fit(task, optim, meta.origin.seed, fabric, keeper, stop)
     best = progress.rows[progress.best_epoch - 1]

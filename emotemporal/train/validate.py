@@ -13,8 +13,8 @@ from emotemporal.evaluation.metrics import JudgedClips, measure
 from emotemporal.inference.predictor import clip_answer
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import ModelConfig
-from emotemporal.train.loop import AnyBatch, Validation
 from emotemporal.train.loss import masked_cross_entropy
+from emotemporal.train.task import AnyBatch, Validation
 
 Forward = Callable[[nn.Module, AnyBatch], Float[Tensor, "b t k"]]
 

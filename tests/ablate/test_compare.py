@@ -14,12 +14,12 @@ from emotemporal.ablate import units as pieces
 from emotemporal.ablate.compare import CompareConfig, compare
 from emotemporal.ablate.units import Unit
 from emotemporal.baselines.frame_votes import FRAME_VOTES, ORDER_BLIND_VOTES
-from emotemporal.config import RunFolderError
 from emotemporal.data.sampling import SamplingConfig
 from emotemporal.evaluation.protocols import ProtocolConfig
 from emotemporal.evaluation.results import Comparison
 from emotemporal.evaluation.statistics import BootstrapConfig
 from emotemporal.models.meta import ModelConfig
+from emotemporal.run_folder import RunFolderError
 from emotemporal.synthetic.savee import REVERSED_PAIR
 from emotemporal.train.features import ViewConfig
 from emotemporal.train.heads import HeadConfig

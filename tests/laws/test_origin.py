@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from emotemporal.config import RunFolder, RunFolderError, parse_config
+from emotemporal.config import parse_config
 from emotemporal.data.prepare import load_prepared
 from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.data.table import fingerprint
 from emotemporal.evaluation.evaluate import EvaluateConfig, evaluate
 from emotemporal.models.meta import Origin, read_meta
+from emotemporal.run_folder import RunFolder, RunFolderError
 from emotemporal.storage import read_jsonl
 from emotemporal.train.finetune import FinetuneConfig, finetune
 from emotemporal.train.heads import HeadConfig

@@ -14,10 +14,10 @@ from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.labels import SAVEE_7
-from emotemporal.live.interrupt import stop_when_asked
 from emotemporal.live.runner import LiveConfig, run_live
 from emotemporal.live.stages import run_stages
 from emotemporal.models.meta import read_meta
+from emotemporal.stopping import stop_when_asked
 from emotemporal.types import Box
 from emotemporal.video.camera import Camera
 from emotemporal.video.file import VideoFile

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from emotemporal.config import RunFolderError
 from emotemporal.data.prepare import load_prepared
 from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import judge_clip
 from emotemporal.labels import SAVEE_7
 from emotemporal.models.meta import CheckpointError, ModelConfig, read_meta
+from emotemporal.run_folder import RunFolderError
 from emotemporal.storage import read_jsonl
 from emotemporal.train.features import ViewConfig
 from emotemporal.train.finetune import FinetuneConfig, choose_rows, finetune

@@ -1,16 +1,16 @@
 import math
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
 
-from emotemporal.config import InterruptedJob
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import ModelConfig
+from emotemporal.stopping import InterruptedJob
 from emotemporal.train.heads import HeadConfig, head_probabilities, head_task, new_head, train_head
-from emotemporal.train.interrupt import StopRequest
 from emotemporal.train.loop import NonFiniteLossError, fit
 from emotemporal.train.optim import OptimConfig
 from emotemporal.train.state import FolderKeeper, MemoryKeeper
@@ -79,7 +79,7 @@ def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(fabric, tmp_path
     whole, progress = run(FolderKeeper(tmp_path / "whole", lambda net, row: None))
     keeper = FolderKeeper(tmp_path / "parts", lambda net, row: None)
     with pytest.raises(InterruptedJob):
-        run(keeper, StopRequest())
+        run(keeper, Event())
     resumed, resumed_progress = run(keeper)
     assert np.array_equal(whole, resumed)
     assert progress == resumed_progress
@@ -94,7 +94,7 @@ def _asking(batches, stop, at):
         for batch in batches(epoch, first):
             count += 1
             if count == at:
-                stop.is_made = True
+                stop.set()
             yield batch
 
     return asking

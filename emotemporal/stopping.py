@@ -1,4 +1,4 @@
-"""Stopping when asked, between two frames, so that outputs are finished and not torn."""
+"""Stopping when asked, between two frames or steps, so that nothing is torn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+class InterruptedJob(Exception):  # noqa: N818 (not an error: the state is saved)
+    """A job was asked to stop and saved its state; the same command goes on from there."""
+
+    EXIT_CODE = 75
+    """EX_TEMPFAIL of sysexits.h: try again."""
+
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
