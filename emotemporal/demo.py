@@ -66,7 +66,7 @@ class DemoConfig:
 def demo(config: DemoConfig) -> str:
     """Draw, check, train, compare, run live; return what came out, as text.
 
-    Every stage skips what an earlier run has done.
+    What takes long skips what an earlier run has done.
     """
     started = monotonic()
     out = Path(config.out)

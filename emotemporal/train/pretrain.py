@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from emotemporal.data.augment import AugmentConfig
 from emotemporal.data.collate import Batch
@@ -118,8 +119,10 @@ def pretrain(config: PretrainConfig) -> Progress:
     for problem in table.problems:
         _log.info("note: %s", problem)
     sets = _build_sets(config, table, labels)
+    if sets.official is not None:
+        _read_all(sets.official)
     fabric = build_fabric(config.run)
-    data_fingerprint = fingerprint(sets.train.table)
+    data_fingerprint = fingerprint(table)
     init = [] if config.init in ("none", "imagenet") else [Path(config.init)]
     identity = identity_of(config, data_fingerprint, *init)
     with one_run(fabric, config.run.out, "pretrain", identity, config) as folder:
@@ -172,6 +175,12 @@ def _image_set(
     targets, _ = soft_targets(table, labels)
     cache = ImageCache(cache_mb << 20)
     return ImageSet(table, targets, config.preprocess, config.crop, cache, augment)
+
+
+def _read_all(images: ImageSet) -> None:
+    """Read every image once: one that is broken shall not show only after days of training."""
+    for i in tqdm(range(len(images)), desc="reading", unit="image", leave=False):
+        images.read_crop(i)
 
 
 def _build_net(config: PretrainConfig, labels: LabelSpace) -> EmotionNet:
