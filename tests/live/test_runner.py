@@ -136,6 +136,15 @@ def test_a_signal_ends_the_run_and_finishes_the_outputs(
     assert signal.getsignal(number) is before
 
 
+@pytest.fixture
+def _python_takes_ctrl_c():
+    """Where tests run in the background of a shell, ctrl-C is ignored from the start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_python_takes_ctrl_c")
 def test_a_second_signal_ends_it_at_once():
     with stop_when_asked() as asked:
         signal.raise_signal(signal.SIGINT)
