@@ -166,7 +166,7 @@ def _finetune_config(config: DemoConfig, out: Path) -> FinetuneConfig:
         data=str(out / "prepared" / "savee"),
         truth=str(out / "truth.csv"),
         head=HeadConfig(
-            model=ModelConfig(head="gru", hidden_dim=128, dropout=0.2),
+            model=ModelConfig(head="gru", hidden_dim=128, dropout=0.2, answer="mean"),
             optim=OptimConfig(epochs=30, batch_size=16, learning_rate=3e-3),
             clips_per_stream=4,
         ),

@@ -99,4 +99,4 @@ def _answers(
     if unit.method == "frame":
         times_s = clip.times_s[clip_indices(clip.times_s, config.frame.sampling.judging)]
         return frame_votes(probabilities, times_s, config.votes)
-    return {config.clip.model.head: clip_answer(probabilities, config.clip.model.head)}
+    return {config.clip.model.head: clip_answer(probabilities, config.clip.model)}

@@ -19,7 +19,7 @@ from emotemporal.inference.smoothing import (
     build_smoother,
 )
 from emotemporal.labels import Emotion, LabelSpace
-from emotemporal.models.meta import CheckpointError, CheckpointMeta
+from emotemporal.models.meta import CheckpointError, CheckpointMeta, ModelConfig
 from emotemporal.preprocess import preprocess
 from emotemporal.timing import ClipRate, FrameBuffer, hold_indices, tick_times_ns, to_ns
 from emotemporal.types import Box, ClipPrediction, FaceClip, FaceView, StreamPrediction
@@ -198,13 +198,16 @@ def predict_clip(
     return StreamPrediction(0, ticks_ns / 1e9, probabilities, meta.labels, clip.targets)
 
 
-def clip_answer(probabilities: Float[np.ndarray, "t k"], head: str) -> Float[np.ndarray, " k"]:
+def clip_answer(
+    probabilities: Float[np.ndarray, "t k"], model: ModelConfig
+) -> Float[np.ndarray, " k"]:
     """Return the one answer to a whole clip, from the probabilities after each of its frames.
 
-    A head with memory has seen everything at its last frame; a frame head has not, so its frames
-    are averaged.
+    A head with memory has seen everything at its last frame; a frame head has not, and one that
+    follows changes has moved on, so their frames are averaged.
     """
-    return probabilities.mean(axis=0) if head == "frame" else probabilities[-1]
+    is_mean = model.head == "frame" or model.answer == "mean"
+    return probabilities.mean(axis=0) if is_mean else probabilities[-1]
 
 
 def judge_clip(
@@ -221,7 +224,7 @@ def judge_clip(
             f"{clip.source}: its targets name {len(emotions)} emotions; a clip is judged against 1"
         )
     prediction = predict_clip(engine, meta, clip, prior)
-    probabilities = clip_answer(prediction.probabilities, meta.model.head)
+    probabilities = clip_answer(prediction.probabilities, meta.model)
     return ClipPrediction(clip.source, clip.subject, emotions.pop(), probabilities, meta.labels)
 
 

@@ -38,6 +38,9 @@ class ModelConfig:
     num_layers: int = 1
     dropout: float = 0.0
     """Share of features dropped before the head, and of outputs between GRU layers."""
+    answer: Literal["last", "mean"] = "last"
+    """A GRU's one answer to a whole clip: after its last frame, when it has seen everything, or,
+    of one that learned to follow changes, the mean. A frame head's is always the mean."""
 
     def __post_init__(self) -> None:
         # The upper ends are far above any real one: a broken file must not fill the memory.

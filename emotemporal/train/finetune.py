@@ -81,6 +81,11 @@ class FinetuneConfig:
             refuse_encoder_options(self.head.optim)
         if self.train_encoder and self.head.clips_per_stream > 1:
             raise ValueError("clips_per_stream above 1 needs features: set train_encoder to false")
+        if self.truth and self.head.model.answer == "last":
+            raise ValueError(
+                "with truth over time a clip need not end as it is labelled: set "
+                "head.model.answer to mean"
+            )
         if self.train_encoder and self.truth:
             raise ValueError("truth over time needs features: set train_encoder to false")
 

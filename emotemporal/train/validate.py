@@ -68,7 +68,7 @@ class _Judged:
                     f"{batch.sources[i]} shows none of {', '.join(self.labels.names)} in any frame "
                     "that is judged; leave it out, or correct the truth over time"
                 )
-            self.answers.append(clip_answer(probabilities[i, :length], model.head))
+            self.answers.append(clip_answer(probabilities[i, :length], model))
             self.truths.append(int(known.sum(dim=0).argmax()))
         self.subjects += batch.subjects
         self.sources += batch.sources

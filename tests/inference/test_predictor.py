@@ -157,15 +157,16 @@ def test_a_head_that_looks_ahead_is_refused_live(meta):
 
 
 @pytest.mark.parametrize(
-    ("head", "expected"),
+    ("head", "answer", "expected"),
     [
-        pytest.param("gru", [0.2, 0.8], id="memory-answers-with-its-last-frame"),
-        pytest.param("frame", [0.5, 0.5], id="no-memory-answers-with-the-mean"),
+        pytest.param("gru", "last", [0.2, 0.8], id="memory-answers-with-its-last-frame"),
+        pytest.param("gru", "mean", [0.5, 0.5], id="what-follows-changes-with-the-mean"),
+        pytest.param("frame", "last", [0.5, 0.5], id="no-memory-answers-with-the-mean"),
     ],
 )
-def test_one_answer_to_a_clip(head, expected):
+def test_one_answer_to_a_clip(head, answer, expected):
     rows = np.array([[0.8, 0.2], [0.5, 0.5], [0.2, 0.8]])
-    np.testing.assert_allclose(clip_answer(rows, head), expected)
+    np.testing.assert_allclose(clip_answer(rows, ModelConfig(head=head, answer=answer)), expected)
 
 
 def test_a_clip_is_judged_against_its_one_emotion(meta, tiny_clip):

@@ -128,7 +128,11 @@ def test_truth_over_time_is_asked_of_the_clips_that_are_used_alone(
     lines = [f"{source},0,0.4,neutral\n{source},0.4,9,fear" for source in told]
     truth = tmp_path / "truth.csv"
     truth.write_text("\n".join(["source,start_s,end_s,emotion", *lines]) + "\n")
-    config = _config(encoder, prepared_savee, tmp_path, truth=str(truth))
+    config = _config(encoder, prepared_savee, tmp_path)
+    with pytest.raises(ValueError, match=r"head\.model\.answer to mean"):
+        replace(config, truth=str(truth))
+    follows = replace(config.head.model, answer="mean")
+    config = replace(config, head=replace(config.head, model=follows), truth=str(truth))
     assert finetune(config).epoch == 2
     elsewhere = replace(config.run, out=str(tmp_path / "elsewhere"))
     with pytest.raises(ValueError, match="tells nothing of 2 clips"):
