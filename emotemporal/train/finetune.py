@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,12 +23,11 @@ from emotemporal.models.meta import CheckpointError, CheckpointMeta
 from emotemporal.train.balance import class_weights, epoch_order, training_prior
 from emotemporal.train.features import ViewConfig, compute_features, require_same_crop
 from emotemporal.train.heads import HeadConfig, head_task, new_head
+from emotemporal.train.networks import frame_logits, join, whole_net, with_new_head
 from emotemporal.train.optim import refuse_encoder_options
-from emotemporal.train.pretrain import frame_logits, whole_net
 from emotemporal.train.run import (
     RunConfig,
     build_fabric,
-    build_net,
     identity_of,
     make_origin,
     one_run,
@@ -116,7 +114,7 @@ def finetune(config: FinetuneConfig) -> Progress:
     with one_run(fabric, config.run.out, "finetune", identity, config) as folder:
         described = _describe(config, labels, meta, prepared, train)
         if config.train_encoder:
-            whole = _with_new_head(net, described, config.seed)
+            whole = with_new_head(net, described, config.seed)
             task = _frames_task(config, labels, prepared, (train, judged), whole, described, fabric)
         else:
             task = _features_task(config, labels, prepared, (train, judged), net, meta, fabric)
@@ -159,20 +157,6 @@ def choose_rows(
     if not is_train.any():
         raise ValueError("nobody is left to train on; hold fewer subjects out")
     return np.flatnonzero(is_train).tolist(), np.flatnonzero(is_judged).tolist()
-
-
-def join(net: EmotionNet, head: nn.Module, meta: CheckpointMeta) -> EmotionNet:
-    """Return a network of one's encoder and a head that was trained on its features."""
-    whole = EmotionNet(meta.model, len(meta.labels))
-    whole.encoder.load_state_dict(net.encoder.state_dict())
-    whole.head.load_state_dict(head.state_dict())
-    return whole.eval()
-
-
-def _with_new_head(net: EmotionNet, meta: CheckpointMeta, seed: int) -> EmotionNet:
-    whole = build_net(meta.model, len(meta.labels), seed)
-    whole.encoder.load_state_dict(copy.deepcopy(net.encoder.state_dict()))
-    return whole
 
 
 def _describe(

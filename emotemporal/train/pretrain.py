@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
-from tqdm import tqdm
+from torch import nn
 
 from emotemporal.data.augment import AugmentConfig
 from emotemporal.data.collate import Batch
@@ -30,8 +29,9 @@ from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.encoder import initialise
 from emotemporal.models.meta import CheckpointMeta, ModelConfig
 from emotemporal.preprocess import PreprocessConfig
-from emotemporal.storage import write_json
 from emotemporal.train.balance import class_weights, epoch_order, training_prior
+from emotemporal.train.networks import frame_logits, whole_net
+from emotemporal.train.official import judge_official, judged_batches, read_all
 from emotemporal.train.optim import OptimConfig, refuse_encoder_options
 from emotemporal.train.run import (
     RunConfig,
@@ -43,11 +43,10 @@ from emotemporal.train.run import (
     train_in_folder,
 )
 from emotemporal.train.state import Progress
-from emotemporal.train.task import AnyBatch, Task, Validation
+from emotemporal.train.task import Task, Validation
 from emotemporal.train.validate import validate
 
 _log = logging.getLogger(__name__)
-_JUDGED_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def pretrain(config: PretrainConfig) -> Progress:
         _log.info("note: %s", problem)
     sets = _build_sets(config, table, labels)
     if sets.official is not None:
-        _read_all(sets.official)
+        read_all(sets.official)
     fabric = build_fabric(config.run)
     data_fingerprint = fingerprint(table)
     init = [] if config.init in ("none", "imagenet") else [Path(config.init)]
@@ -133,7 +132,7 @@ def pretrain(config: PretrainConfig) -> Progress:
             folder, "pretrain", task, config.optim, meta, config.run, fabric, assemble=whole_net
         )
         if sets.official is not None and fabric.is_global_zero:
-            _judge_official(folder, sets.official, labels)
+            judge_official(folder, sets.official, labels)
     return progress
 
 
@@ -177,12 +176,6 @@ def _image_set(
     return ImageSet(table, targets, config.preprocess, config.crop, cache, augment)
 
 
-def _read_all(images: ImageSet) -> None:
-    """Read every image once: one that is broken shall not show only after days of training."""
-    for i in tqdm(range(len(images)), desc="reading", unit="image", leave=False):
-        images.read_crop(i)
-
-
 def _build_net(config: PretrainConfig, labels: LabelSpace) -> EmotionNet:
     net = build_net(config.model, len(labels), config.seed)
     if config.init != "none":
@@ -220,9 +213,7 @@ def _build_task(
             yield mix_batch(batch, config.mix, torch.Generator().manual_seed(seed))
 
     def judge(judged: nn.Module) -> Validation:
-        return validate(
-            judged, frame_logits, _judged_batches(sets.validation), labels, config.model
-        )
+        return validate(judged, frame_logits, judged_batches(sets.validation), labels, config.model)
 
     return Task(
         net=net,
@@ -232,44 +223,3 @@ def _build_task(
         validate=judge,
         class_weights=class_weights(sets.train.targets.sum(axis=0), labels, optim),
     )
-
-
-def whole_net(net: nn.Module) -> EmotionNet:
-    """Return the network itself: it was trained as a whole."""
-    assert isinstance(net, EmotionNet)
-    return net
-
-
-def frame_logits(net: nn.Module, batch: AnyBatch) -> Tensor:
-    """Return a network's logits for a batch of frames."""
-    assert isinstance(batch, Batch)
-    logits: Tensor = net(batch.frames, lengths=batch.lengths)[0]
-    return logits
-
-
-def _judged_batches(images: ImageSet) -> Iterable[Batch]:
-    rows = list(range(len(images)))
-    chunks = [rows[i : i + _JUDGED_AT_ONCE] for i in range(0, len(rows), _JUDGED_AT_ONCE)]
-    return load_batches(images, chunks, seed=0, epoch=0)
-
-
-def _judge_official(folder: Path, official: ImageSet, labels: LabelSpace) -> None:
-    """Judge the chosen checkpoint once on the official validation set, and write it down."""
-    from emotemporal.models.checkpoint import load_checkpoint
-
-    net, meta = load_checkpoint(folder / "best.safetensors")
-    found = validate(net, frame_logits, _judged_batches(official), labels, meta.model)
-    _log.info(
-        "official validation set, judged once: accuracy %.1f %%, UAR %.1f %%, macro-F1 %.1f %%",
-        found.accuracy * 100,
-        found.uar * 100,
-        found.macro_f1 * 100,
-    )
-    _add_to_summary(folder, {"official_validation": vars(found)})
-
-
-def _add_to_summary(folder: Path, values: Mapping[str, Any]) -> None:
-    import json
-
-    path = folder / "summary.json"
-    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **values})
