@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.data.splits import split_rows
 from emotemporal.data.table import DatasetTable, Split, fingerprint, refuse_fatal
 from emotemporal.evaluation.metrics import Interval, Metrics, measure, stack_predictions
-from emotemporal.faces.detect import DetectorConfig
-from emotemporal.faces.follow import FollowConfig
 from emotemporal.inference.engine import Engine
 from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import judge_clip
@@ -52,8 +50,8 @@ class EvaluateConfig:
     """How often each emotion is assumed to occur: training, uniform, or a JSON file."""
     json: str = ""
     """Where to write the figures as JSON; empty writes none."""
-    detector: DetectorConfig = field(default_factory=DetectorConfig)
-    """Videos only: who finds the faces."""
+    clips: PrepareConfig = field(default_factory=PrepareConfig)
+    """Videos only: how the faces are found and cut out; the crop is the checkpoint's own."""
     cache: str = "runs/prepared"
     """Videos only: where the faces that were cut out are kept for the next time."""
     device: str = "cpu"
@@ -164,8 +162,7 @@ def _judge_images(
 def _judge_videos(
     config: EvaluateConfig, table: DatasetTable, engine: Engine, meta: CheckpointMeta
 ) -> _Judged:
-    follow = FollowConfig(detector=config.detector, crop=meta.crop)
-    settings = PrepareConfig(follow=follow)
+    settings = replace(config.clips, follow=replace(config.clips.follow, crop=meta.crop))
     key = config_digest({"data": fingerprint(table), "prepare": to_plain(settings)})
     folder = Path(config.cache) / f"{table.name}-{key}"
     report = prepare(table, folder, settings, config.workers)

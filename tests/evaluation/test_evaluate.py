@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emotemporal.data.clipping import PrepareConfig
 from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.evaluation import evaluate as room
 from emotemporal.evaluation.evaluate import EvaluateConfig, as_text, evaluate
 from emotemporal.evaluation.metrics import measure, stack_predictions
 from emotemporal.faces.detect import DetectorConfig
+from emotemporal.faces.follow import FollowConfig
 from emotemporal.inference.load import load_engine
 from emotemporal.inference.prior import to_probabilities, wanted_prior
 from emotemporal.labels import SAVEE_7, Emotion, parse_label_space
@@ -55,7 +57,7 @@ def videos(savee_root, tiny_checkpoint, tmp_path) -> EvaluateConfig:
     return EvaluateConfig(
         data=DatasetConfig(name="savee", root=str(savee_root)),
         checkpoint=str(tiny_checkpoint),
-        detector=DetectorConfig(name="haar"),
+        clips=PrepareConfig(follow=FollowConfig(detector=DetectorConfig(name="haar"))),
         cache=str(tmp_path / "prepared"),
     )
 
