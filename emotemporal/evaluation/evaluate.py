@@ -20,6 +20,7 @@ from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.data.splits import split_rows
 from emotemporal.data.table import DatasetTable, Split, fingerprint, refuse_fatal
 from emotemporal.evaluation.metrics import Interval, Metrics, measure, stack_predictions
+from emotemporal.evaluation.predictions import write_predictions
 from emotemporal.inference.engine import Engine
 from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import judge_clip
@@ -50,6 +51,8 @@ class EvaluateConfig:
     """How often each emotion is assumed to occur: training, uniform, or a JSON file."""
     json: str = ""
     """Where to write the figures as JSON; empty writes none."""
+    predictions: str = ""
+    """Where to write each image's or clip's probabilities, as CSV; empty writes none."""
     clips: PrepareConfig = field(default_factory=PrepareConfig)
     """Videos only: how the faces are found and cut out; the crop is the checkpoint's own."""
     cache: str = "runs/prepared"
@@ -132,6 +135,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
             "seed": meta.origin.seed,  # of the training: nothing is drawn here
         },
     )
+    if config.predictions:
+        write_predictions(Path(config.predictions), judged.predictions)
     if config.json:
         write_json(Path(config.json), result.to_json())
     return result

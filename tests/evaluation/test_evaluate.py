@@ -10,6 +10,7 @@ from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.evaluation import evaluate as room
 from emotemporal.evaluation.evaluate import EvaluateConfig, as_text, evaluate
 from emotemporal.evaluation.metrics import measure, stack_predictions
+from emotemporal.evaluation.predictions import read_predictions
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig
 from emotemporal.inference.load import load_engine
@@ -71,6 +72,13 @@ def test_images_of_one_split_are_judged_and_the_figures_written(images):
     assert written["labels"] == list(SAVEE_7.names)
     assert np.sum(written["confusion"]) == 14
     assert "14 judged, 2 of other emotions" in as_text(found)
+
+
+def test_the_figures_follow_from_the_predictions_that_it_writes(images, tmp_path):
+    found = evaluate(replace(images, predictions=str(tmp_path / "each.csv")))
+    judged = stack_predictions(read_predictions(tmp_path / "each.csv"), found.labels)
+    assert measure(judged).nll == found.metrics.nll
+    assert np.array_equal(measure(judged).confusion, found.metrics.confusion)
 
 
 def test_the_figures_are_those_of_the_model_on_each_picture_alone(images, tmp_path):

@@ -1,0 +1,62 @@
+"""Predictions of single clips and images as a CSV: what paired comparisons are made from."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from emotemporal.labels import Emotion, LabelSpace
+from emotemporal.storage import write_atomically
+from emotemporal.types import ClipPrediction
+
+_KNOWN = ("source", "subject", "emotion")
+_PREFIX = "p_"
+
+
+def write_predictions(path: Path, predictions: Sequence[ClipPrediction]) -> None:
+    """Write one row a prediction: source, subject, true emotion, a probability an emotion.
+
+    Probabilities are written with all their digits: what is read back is bit for bit the same.
+
+    Raises:
+        ValueError: There are none, or they speak of more than one label space.
+    """
+    spaces = {prediction.labels.names for prediction in predictions}
+    if len(spaces) != 1:
+        raise ValueError(
+            f"{len(predictions)} predictions in {len(spaces)} label spaces; one table has one"
+        )
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*_KNOWN, *(_PREFIX + name for name in spaces.pop())])
+    for row in predictions:
+        shares = [repr(float(p)) for p in row.probabilities]
+        writer.writerow([row.source, row.subject, row.target.value, *shares])
+    write_atomically(path, out.getvalue().encode())
+
+
+def read_predictions(path: Path) -> list[ClipPrediction]:
+    """Return what `write_predictions` wrote.
+
+    Raises:
+        ValueError: The file is no such table.
+    """
+    with path.open(newline="", encoding="utf-8") as lines:
+        header, *rows = list(csv.reader(lines)) or [[]]
+    count = len(_KNOWN)
+    names = [name.removeprefix(_PREFIX) for name in header[count:]]
+    if tuple(header[:count]) != _KNOWN or header[count:] != [_PREFIX + name for name in names]:
+        raise ValueError(
+            f"{path} begins with {header}; a table of predictions with {', '.join(_KNOWN)} and "
+            f"one column {_PREFIX}EMOTION each. Remove it, and evaluate again."
+        )
+    labels = LabelSpace(tuple(Emotion(name) for name in names))
+    predictions = []
+    for source, subject, emotion, *shares in rows:
+        probabilities = np.array([float(share) for share in shares])
+        predictions.append(ClipPrediction(source, subject, Emotion(emotion), probabilities, labels))
+    return predictions
