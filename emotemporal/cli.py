@@ -30,6 +30,7 @@ _DATA = {"--dataset": "--data.name"} | {
         "digit_order",
         "has_header",
         "vote_rule",
+        "single_votes",
         "calm",
         "with_songs",
         "manifest",

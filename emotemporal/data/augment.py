@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, for red, green and blue
 
@@ -50,6 +50,12 @@ class AugmentConfig:
     erasing_share: float = 0.1
     erasing: float = 0.15
     """Share of the crop's area that one rectangle hides."""
+    downscale_share: float = 0.0
+    downscale: float = 0.5
+    """The smallest size a crop is reduced to before it is brought up again, as a share of its own:
+    a face far from the camera."""
+    mask_share: float = 0.0
+    """Blacks out what lies outside an ellipse around the face, as other pipelines do."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -58,6 +64,8 @@ class AugmentConfig:
                 raise ValueError(f"{name} is {value}; it can be 0 to {limit:g}")
         if self.jpeg_share > 0 and not 1 <= self.jpeg_quality <= 90:
             raise ValueError(f"jpeg_quality is {self.jpeg_quality}; it can be 1 to 90")
+        if self.downscale_share > 0 and self.downscale < 0.05:
+            raise ValueError(f"downscale is {self.downscale}; it can be 0.05 to 1")
 
 
 _LIMITS = {"rotation_deg": 180.0, "jpeg_quality": 90.0, "noise": 255.0}
@@ -76,6 +84,8 @@ NO_AUGMENTATION = AugmentConfig(
     jpeg_share=0.0,
     noise_share=0.0,
     erasing_share=0.0,
+    downscale_share=0.0,
+    mask_share=0.0,
 )
 """Gives back what it is given."""
 
@@ -101,14 +111,18 @@ def augment(
     quality = _draw_quality(config, generator)
     deviation, noise = _draw_noise(config, generator)
     x1, y1, x2, y2, fill = _draw_rectangle(config, side, generator)
+    small_px = _draw_small(config, side, generator)
+    is_hidden = _draw_surround(config, side, generator)
 
     out = np.empty_like(crops)
     for i, crop in enumerate(crops):
-        changed = _warp(crop, matrix)
+        changed = _shrink(_warp(crop, matrix), small_px)
         changed = _recolour(changed, colours, tones)
         changed = _degrade(changed, blur_px, quality)
         out[i] = _add_noise(changed, deviation, noise)
     out[:, y1:y2, x1:x2] = fill
+    if is_hidden is not None:
+        out[:, is_hidden] = 0
     return out
 
 
@@ -188,6 +202,33 @@ def _draw_rectangle(
     width, height = (min(side, round(length * part)) for part in (ratio**0.5, ratio**-0.5))
     x1, y1 = round(x * (side - width)), round(y * (side - height))
     return x1, y1, x1 + width, y1 + height, fill
+
+
+def _draw_small(config: AugmentConfig, side: int, generator: torch.Generator) -> int:
+    is_made, amount = _draw(generator, 2)
+    if not is_made < config.downscale_share:
+        return side
+    return max(1, round(side * _between(config.downscale, 1.0, amount)))
+
+
+def _draw_surround(
+    config: AugmentConfig, side: int, generator: torch.Generator
+) -> Bool[np.ndarray, "s s"] | None:
+    is_made, width, height, x, y = _draw(generator, 5)
+    if not is_made < config.mask_share:
+        return None
+    across = (np.arange(side) + 0.5) / side - _between(0.46, 0.54, x)
+    down = (np.arange(side) + 0.5) / side - _between(0.46, 0.54, y)
+    radii = _between(0.34, 0.55, width), _between(0.42, 0.6, height)  # from cheek to corner
+    return np.asarray((across / radii[0])[None] ** 2 + (down / radii[1])[:, None] ** 2 > 1)
+
+
+def _shrink(crop: UInt8[np.ndarray, "s s 3"], small_px: int) -> UInt8[np.ndarray, "s s 3"]:
+    side = len(crop)
+    if small_px == side:
+        return crop
+    small = cv2.resize(crop, (small_px, small_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR))
 
 
 def _warp(

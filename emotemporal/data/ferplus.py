@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from emotemporal.data.files import keep_later, nothing_found
 from emotemporal.data.table import VOTE_COLUMNS, DatasetTable, Problem, Split, make_table
 from emotemporal.labels import AFFECTNET_8
 
 VoteRule = Literal["strict", "votes"]
+SingleVotes = Literal["keep", "drop"]
 _USAGES: Mapping[str, tuple[Split, str]] = {
     "Training": ("train", "FER2013Train"),
     "PublicTest": ("validation", "FER2013Valid"),
@@ -21,7 +22,9 @@ _NAMES = AFFECTNET_8.names
 _NOT_EMOTIONS = ("unknown", "NF")
 
 
-def read_ferplus(root: Path, vote_rule: VoteRule = "strict") -> DatasetTable:
+def read_ferplus(
+    root: Path, vote_rule: VoteRule = "strict", single_votes: SingleVotes = "keep"
+) -> DatasetTable:
     """Read `fer2013new.csv` and the folders beside it, joined by the images' names.
 
     Args:
@@ -29,6 +32,9 @@ def read_ferplus(root: Path, vote_rule: VoteRule = "strict") -> DatasetTable:
         vote_rule: `strict` keeps an image if more than half of its votes go to one of the eight
             emotions. `votes` keeps every image with a vote for an emotion, unless most of its
             votes say "unknown" or "no face"; without a strict majority it has votes and no name.
+        single_votes: `drop` takes an emotion's vote away where it is the only one for it, as an
+            outlier (as Barsoum et al. 2016 do; their section 3), unless no other vote is left. The
+            majority is that of all votes either way.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -52,6 +58,8 @@ def read_ferplus(root: Path, vote_rule: VoteRule = "strict") -> DatasetTable:
     # Later first, then the rule: a name's later row counts even where the rule drops it.
     records, problems = keep_later([_record(number, row) for number, row in named])
     kept = [record for record in records if _is_kept(record, vote_rule)]
+    if single_votes == "drop":
+        kept = [{**record, **_without_single_votes(record)} for record in kept]
     problems = [*problems, *_told(len(rows) - len(named), len(records) - len(kept), vote_rule)]
     for record in kept:
         for column in _NOT_EMOTIONS:
@@ -79,6 +87,12 @@ def _is_kept(record: Mapping[str, object], vote_rule: VoteRule) -> bool:
         return record["emotion"] is not None
     is_no_face = any(bool(record[name]) for name in _NOT_EMOTIONS)
     return not is_no_face and any(record[column] for column in VOTE_COLUMNS)
+
+
+def _without_single_votes(record: Mapping[str, object]) -> Mapping[str, float]:
+    left = {column: record[column] for column in VOTE_COLUMNS}
+    supported = {column: 0.0 if votes == 1 else votes for column, votes in left.items()}
+    return cast("Mapping[str, float]", supported if any(supported.values()) else left)
 
 
 def _told(num_unnamed: int, num_dropped: int, vote_rule: VoteRule) -> list[Problem]:

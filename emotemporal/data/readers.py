@@ -11,13 +11,14 @@ import numpy as np
 
 from emotemporal.data.affectnet import Layout, read_affectnet
 from emotemporal.data.cremad import read_cremad
-from emotemporal.data.ferplus import VoteRule, read_ferplus
+from emotemporal.data.ferplus import SingleVotes, VoteRule, read_ferplus
 from emotemporal.data.files import summarise
 from emotemporal.data.folder import read_folder
 from emotemporal.data.manifest import read_manifest
 from emotemporal.data.ravdess import Calm, read_ravdess
 from emotemporal.data.savee import read_savee
 from emotemporal.data.sharing import subject_problems, twin_problems
+from emotemporal.data.signatures import sign_table
 from emotemporal.data.split_file import apply_split_file
 from emotemporal.data.table import (
     DatasetTable,
@@ -26,7 +27,7 @@ from emotemporal.data.table import (
     refuse_fatal,
     take_rows,
 )
-from emotemporal.data.twins import byte_twins, rows_to_leave_out
+from emotemporal.data.twins import TwinConfig, Twins, byte_twins, find_twins, rows_to_leave_out
 
 DatasetName = Literal["affectnet", "savee", "ferplus", "ravdess", "cremad", "folder", "manifest"]
 
@@ -58,8 +59,12 @@ class DatasetConfig:
     """A CSV with a column `path`: rows to leave out, such as doctor writes."""
     max_bad_share: float = 0.0
     """How large a share of the listed files may be missing before the data set is refused."""
-    shared_twins: Literal["refuse", "drop"] = "refuse"
-    """Training jobs: files byte-equal across splits; drop takes training's side out."""
+    single_votes: SingleVotes = "keep"
+    """FER+: whether an emotion that one voter alone chose counts."""
+    shared_twins: Literal["refuse", "drop", "drop_near"] = "refuse"
+    """Training jobs: files byte-equal across splits; drop takes the earlier split's out (training's
+    before validation's), drop_near also those that show nearly the same or its mirror image, for
+    which every picture is opened."""
 
     def __post_init__(self) -> None:
         if not self.root:
@@ -101,16 +106,30 @@ def load_dataset(config: DatasetConfig) -> DatasetTable:
     refuse_fatal(table)
     if table.rows["split"].nunique() < 2:
         return table
-    twins = byte_twins(table)
-    if config.shared_twins == "drop":
-        leave_out = rows_to_leave_out(table, twins.exact)
-        kept = take_rows(table, np.setdiff1d(np.arange(len(table)), leave_out))
-        reason = f"{len(leave_out)} rows equal to one of a later split left out"
-        note = Problem("split", reason, "As --shared_twins drop says.", is_fatal=False)
-        return add_problems(kept, [note] if len(leave_out) else [])
-    table = add_problems(table, twin_problems(table, twins))
-    refuse_fatal(table)
-    return table
+    twins = near_twins(table) if config.shared_twins == "drop_near" else byte_twins(table)
+    if config.shared_twins == "refuse":
+        table = add_problems(table, twin_problems(table, twins))
+        refuse_fatal(table)
+        return table
+    leave_out = rows_to_leave_out(table, twins.group)
+    kept = take_rows(table, np.setdiff1d(np.arange(len(table)), leave_out))
+    reason = f"{len(leave_out)} rows with a twin in a later split left out"
+    remedy = f"As --shared_twins {config.shared_twins} says."
+    note = Problem("split", reason, remedy, is_fatal=False)
+    return add_problems(kept, [note] if len(leave_out) else [])
+
+
+def near_twins(table: DatasetTable) -> Twins:
+    """Open every picture of a table of images, and return which show the same, or nearly.
+
+    Raises:
+        ValueError: A picture cannot be read, or the table is of videos.
+    """
+    if table.kind != "images":
+        raise ValueError(f"{table.name} holds {table.kind}; near twins are looked for in images")
+    signatures = sign_table(table, show_progress=True)
+    refuse_fatal(add_problems(table, [s.problem for s in signatures if s.problem is not None]))
+    return find_twins(signatures, TwinConfig())
 
 
 def _read(config: DatasetConfig) -> DatasetTable:
@@ -120,7 +139,7 @@ def _read(config: DatasetConfig) -> DatasetTable:
             root, config.layout, config.digit_order, config.has_header
         ),
         "savee": lambda: read_savee(root),
-        "ferplus": lambda: read_ferplus(root, config.vote_rule),
+        "ferplus": lambda: read_ferplus(root, config.vote_rule, config.single_votes),
         "ravdess": lambda: read_ravdess(root, config.calm, config.with_songs),
         "cremad": lambda: read_cremad(root),
         "folder": lambda: read_folder(root),

@@ -37,6 +37,19 @@ def cap_per_class(table: DatasetTable, max_per_class: int, seed: int) -> Dataset
     return add_problems(take_rows(table, np.sort(np.concatenate(kept))), [note])
 
 
+def take_share(table: DatasetTable, share: float, seed: int) -> DatasetTable:
+    """Keep this share of each emotion's rows, one at least, in their order.
+
+    The same seed keeps the same rows, and a larger share keeps the rows of a smaller one. A row
+    with votes and no name counts for the emotion with most votes.
+    """
+    names = np.array(_names(table), dtype=object)
+    order = np.random.default_rng(seed).permutation(len(table))
+    by_name = [order[names[order] == name] for name in dict.fromkeys(names)]
+    kept = [rows[: max(1, round(share * len(rows)))] for rows in by_name]
+    return take_rows(table, np.sort(np.concatenate(kept)))
+
+
 def keep_labels(table: DatasetTable, labels: LabelSpace, use_votes: bool = False) -> DatasetTable:
     """Return the rows that have a target in `labels`; how many had none is noted.
 

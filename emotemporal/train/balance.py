@@ -37,17 +37,36 @@ def class_weights(
     """
     if config.class_weights == "none":
         return None
+    _refuse_absent(counts, labels, "class_weights none")
+    return torch.from_numpy(counts.sum() / (len(labels) * counts)).float()
+
+
+def logit_offsets(
+    counts: Float[np.ndarray, " k"], labels: LabelSpace, config: OptimConfig
+) -> Float[Tensor, " k"] | None:
+    """Return what the loss adds to the logits, or None where it takes them as they are.
+
+    Logarithms of how often each emotion occurs (Menon et al. 2021, eq. 10, with tau = 1).
+
+    Raises:
+        ValueError: An emotion does not occur at all.
+    """
+    if config.loss == "cross_entropy":
+        return None
+    _refuse_absent(counts, labels, "loss cross_entropy")
+    return torch.from_numpy(np.log(counts / counts.sum())).float()
+
+
+def training_prior(counts: Float[np.ndarray, " k"], config: OptimConfig) -> tuple[float, ...]:
+    """Return the prior that a network's logits assume: as collected, or alike where balanced."""
+    shown = np.ones(len(counts)) if config.balanced_by else counts
+    return tuple(float(share) for share in shown / shown.sum())
+
+
+def _refuse_absent(counts: Float[np.ndarray, " k"], labels: LabelSpace, instead: str) -> None:
     if np.any(counts == 0):
         absent = [name for name, count in zip(labels.names, counts, strict=True) if count == 0]
         raise ValueError(
             f"there is no {', '.join(absent)} to train on: a weight cannot make up for it. "
-            "Choose labels without it, or class_weights none."
+            f"Choose labels without it, or {instead}."
         )
-    return torch.from_numpy(counts.sum() / (len(labels) * counts)).float()
-
-
-def training_prior(counts: Float[np.ndarray, " k"], config: OptimConfig) -> tuple[float, ...]:
-    """Return how often a network met each emotion: as collected, or alike where balanced."""
-    is_balanced = "balanced" in (config.sampling, config.class_weights)
-    shown = np.ones(len(counts)) if is_balanced else counts
-    return tuple(float(share) for share in shown / shown.sum())

@@ -18,6 +18,7 @@ from emotemporal.train.history import EpochRow
 from emotemporal.train.loss import masked_cross_entropy
 from emotemporal.train.optim import OptimConfig, build_optimizer, set_learning_rate
 from emotemporal.train.processes import is_true_anywhere, sum_over
+from emotemporal.train.sharpness import at_worst_nearby
 from emotemporal.train.state import Keeper, Progress, TrainingState, pack_tensors, unpack_tensors
 from emotemporal.train.task import AnyBatch, Task, Validation
 
@@ -93,8 +94,10 @@ class _Run:
         if self.average is not None:
             self.average.to(fabric.device)
         self.num_steps = config.epochs * task.batches_per_epoch
-        weights = task.class_weights
-        self.class_weights = None if weights is None else weights.to(fabric.device)
+        self.class_weights, self.logit_offsets = (
+            None if values is None else values.to(fabric.device)
+            for values in (task.class_weights, task.logit_offsets)
+        )
 
     @property
     def judged(self) -> nn.Module:
@@ -148,23 +151,12 @@ class _Run:
         return self.fabric.broadcast(found) if self.fabric.world_size > 1 else found
 
     def _step(self, batch: AnyBatch, step: int) -> Float[Tensor, " 3"]:
-        # Dropout draws from the global generator; seeded a step, it needs no memory.
-        torch.manual_seed(derive_seed(self.seed, "step", step, self.fabric.global_rank))
         set_learning_rate(self.optimizer, step, self.num_steps, self.config)
-        logits = self.task.forward(self.wrapped, batch)  # b t k
-        loss_sum, weight = masked_cross_entropy(
-            logits.float(),
-            batch.targets,
-            batch.target_mask,
-            self.class_weights,
-            self.config.label_smoothing,
-        )
-        # Gradients are averaged over processes, so each divides by the mean weight of them all.
-        mean_weight = weight.detach().clone()
-        if self.fabric.world_size > 1:
-            mean_weight = self.fabric.all_reduce(mean_weight, reduce_op="mean")  # type: ignore[assignment]
         self.fabric_optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(loss_sum / mean_weight.clamp(min=1e-12))
+        sums = self._backward(batch, step)
+        if self.config.sam_rho > 0:
+            with at_worst_nearby(self.net, self.config.sam_rho):
+                self._backward(batch, step)
         if self.config.max_grad_norm is not None:
             # A gradient that is not finite is told by `_look_up`, with what to do about it.
             self.fabric.clip_gradients(
@@ -176,6 +168,26 @@ class _Run:
         self.fabric_optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.net)
+        return sums
+
+    def _backward(self, batch: AnyBatch, step: int) -> Float[Tensor, " 3"]:
+        """Add a batch's gradients, and return its loss, right answers and weight, summed."""
+        # Dropout draws from the global generator; seeded a step, it needs no memory.
+        torch.manual_seed(derive_seed(self.seed, "step", step, self.fabric.global_rank))
+        logits = self.task.forward(self.wrapped, batch)  # b t k
+        offsets = 0.0 if self.logit_offsets is None else self.logit_offsets
+        loss_sum, weight = masked_cross_entropy(
+            logits.float() + offsets,
+            batch.targets,
+            batch.target_mask,
+            self.class_weights,
+            self.config.label_smoothing,
+        )
+        # Gradients are averaged over processes, so each divides by the mean weight of them all.
+        mean_weight = weight.detach().clone()
+        if self.fabric.world_size > 1:
+            mean_weight = self.fabric.all_reduce(mean_weight, reduce_op="mean")  # type: ignore[assignment]
+        self.fabric.backward(loss_sum / mean_weight.clamp(min=1e-12))
         with torch.no_grad():
             is_right = logits.argmax(-1) == batch.targets.argmax(-1)
             num_right = (is_right & batch.target_mask).sum()

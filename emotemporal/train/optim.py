@@ -32,6 +32,12 @@ class OptimConfig:
     class_weights: Literal["none", "balanced"] = "none"
     sampling: Literal["shuffled", "balanced"] = "shuffled"
     """`balanced` shows every emotion equally often."""
+    loss: Literal["cross_entropy", "logit_adjusted"] = "cross_entropy"
+    """`logit_adjusted` adds the logarithm of the training prior to the logits before the
+    cross-entropy (Menon et al. 2021, eq. 10): what is learned then assumes all emotions alike."""
+    sam_rho: float = 0.0
+    """Radius of sharpness-aware minimisation (Foret et al. 2021, section 2), such as 0.05; 0 is
+    off. Each step then costs two."""
     ema_decay: float = 0.0
     """Of an exponential moving average of the weights, a step; 0 is off. It is what is judged."""
     freeze_epochs: int = 0
@@ -44,6 +50,14 @@ class OptimConfig:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}; it is at least {least}")
+        self._check_rates()
+        if len(self.balanced_by) > 1:
+            raise ValueError(
+                f"{' and '.join(self.balanced_by)} both make emotions count alike, which corrects "
+                "twice; choose one"
+            )
+
+    def _check_rates(self) -> None:
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0")
         for name in ("warmup_share", "label_smoothing", "ema_decay"):
@@ -51,10 +65,18 @@ class OptimConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}; it can be 0 up to, not with, 1")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"layer_decay is {self.layer_decay}; it can be above 0, up to 1")
-        if self.class_weights == "balanced" and self.sampling == "balanced":
-            raise ValueError(
-                "class_weights and sampling are both balanced, which corrects twice; choose one"
-            )
+        if not self.sam_rho >= 0:
+            raise ValueError(f"sam_rho is {self.sam_rho}; it is at least 0")
+
+    @property
+    def balanced_by(self) -> tuple[str, ...]:
+        """Which options make rare emotions count as much as frequent ones."""
+        chosen = {
+            "class_weights": self.class_weights == "balanced",
+            "sampling": self.sampling == "balanced",
+            "loss": self.loss == "logit_adjusted",
+        }
+        return tuple(name for name, is_on in chosen.items() if is_on)
 
 
 def refuse_encoder_options(config: OptimConfig) -> None:

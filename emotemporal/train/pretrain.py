@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from emotemporal.data.loading import batch_rows, load_batches
 from emotemporal.data.mix import MixConfig, mix_batch
 from emotemporal.data.readers import DatasetConfig, load_dataset
 from emotemporal.data.seeds import derive_seed
-from emotemporal.data.select import cap_per_class, keep_labels
+from emotemporal.data.select import cap_per_class, keep_labels, take_share
 from emotemporal.data.splits import hold_out, split_rows
 from emotemporal.data.table import DatasetTable, fingerprint, soft_targets
 from emotemporal.faces.crop import CropConfig
@@ -29,7 +29,7 @@ from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.encoder import initialise
 from emotemporal.models.meta import CheckpointMeta, ModelConfig
 from emotemporal.preprocess import PreprocessConfig
-from emotemporal.train.balance import class_weights, epoch_order, training_prior
+from emotemporal.train.balance import class_weights, epoch_order, logit_offsets, training_prior
 from emotemporal.train.networks import frame_logits, whole_net
 from emotemporal.train.official import judge_official, judged_batches, read_all
 from emotemporal.train.optim import OptimConfig, refuse_encoder_options
@@ -63,12 +63,18 @@ class PretrainConfig:
     """Of the training set, held out with subjects and twins kept together."""
     max_per_class: int | None = None
     """At most this many training images an emotion."""
+    train_share: float = 1.0
+    """Train on this share of each emotion's images, drawn once by the seed: for ablations."""
     model: ModelConfig = field(default_factory=ModelConfig)
     init: str = "none"
     """none, imagenet, or a file of weights from elsewhere (.pth, .safetensors)."""
     freeze_encoder: bool = False
     """Train the classifier alone, on the encoder that `init` gives."""
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    early_size_px: int | None = None
+    """Size of the input in the first epochs, which are most of them and cheap; none: the same."""
+    early_share: float = 0.6
+    """Share of the epochs that train at `early_size_px`."""
     crop: CropConfig = field(default_factory=CropConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     mix: MixConfig = field(default_factory=MixConfig)
@@ -92,6 +98,17 @@ class PretrainConfig:
             raise ValueError(
                 f"validation_share is {self.validation_share}; it can be above 0, below 0.5"
             )
+        if not 0 < self.train_share <= 1:
+            raise ValueError(f"train_share is {self.train_share}; it can be above 0, up to 1")
+        if not 0 <= self.early_share <= 1:
+            raise ValueError(f"early_share is {self.early_share}; it can be 0 to 1")
+
+    def preprocess_in(self, epoch: int) -> PreprocessConfig:
+        """Return what an epoch of training, counted from 0, is given."""
+        is_early = epoch < round(self.optim.epochs * self.early_share)
+        if self.early_size_px is None or not is_early:
+            return self.preprocess
+        return replace(self.preprocess, size_px=self.early_size_px)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +169,8 @@ def _build_sets(config: PretrainConfig, table: DatasetTable, labels: LabelSpace)
         train, validation = hold_out(train, config.validation_share, config.seed)
     if config.max_per_class is not None:
         train = cap_per_class(train, config.max_per_class, config.seed)
+    if config.train_share < 1:
+        train = take_share(train, config.train_share, config.seed)
     _log.info("training on %d images, selecting on %d", len(train), len(validation))
     return _Sets(
         train=_image_set(
@@ -203,11 +222,13 @@ def _build_task(
 ) -> Task:
     optim, workers = config.optim, config.run.num_workers
     classes = sets.train.targets.argmax(axis=1)
+    counts = sets.train.targets.sum(axis=0)
 
     def batches(epoch: int, first: int) -> Iterable[Batch]:
         order = epoch_order(classes, optim, config.seed, epoch)
         rows = batch_rows(order, optim.batch_size, fabric.global_rank, fabric.world_size)
-        loaded = load_batches(sets.train, rows[first:], config.seed, epoch, workers)
+        images = replace(sets.train, preprocess=config.preprocess_in(epoch))
+        loaded = load_batches(images, rows[first:], config.seed, epoch, workers)
         for number, batch in enumerate(loaded, start=first):
             seed = derive_seed(config.seed, "mix", epoch, number, fabric.global_rank)
             yield mix_batch(batch, config.mix, torch.Generator().manual_seed(seed))
@@ -221,5 +242,6 @@ def _build_task(
         batches=batches,
         batches_per_epoch=len(batch_rows(np.arange(len(sets.train)), optim.batch_size)),
         validate=judge,
-        class_weights=class_weights(sets.train.targets.sum(axis=0), labels, optim),
+        class_weights=class_weights(counts, labels, optim),
+        logit_offsets=logit_offsets(counts, labels, optim),
     )

@@ -40,5 +40,7 @@ class Task:
     batches_per_epoch: int
     validate: Callable[[nn.Module], Validation] | None = None
     class_weights: Float[Tensor, " k"] | None = None
+    logit_offsets: Float[Tensor, " k"] | None = None
+    """Added to the logits in the training loss alone."""
     on_epoch: Callable[[Sequence[EpochRow], float], None] | None = None
     """Told all rows so far and the last one's seconds, as soon as an epoch is saved."""
