@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from emotemporal.faces.crop import CropConfig
 from emotemporal.labels import LabelSpace
@@ -19,7 +19,12 @@ Config = TypeVar("Config")
 FORMAT_VERSION = 1
 """Grows when a file of an older version needs translating; `CheckpointMeta.from_json` does that."""
 
+Storage = Literal["float32", "float16", "int8"]
+"""How a file keeps its weights. It says so beside its description, not in it: the network is the
+same one. A file without the word is float32, as all were at first."""
+
 _HEADER_KEY = "emotemporal"
+_STORAGE_KEY = "storage"  # within the description's JSON: safetensors shuffles two entries
 _MAX_HEADER_BYTES = 16 << 20  # far above any real one: a broken length must not fill the memory
 
 
@@ -170,9 +175,37 @@ def _fits(value: object, hint: Any) -> bool:
     return isinstance(value, get_origin(hint) or hint)
 
 
-def pack_meta(meta: CheckpointMeta) -> dict[str, str]:
-    """Return the header entry that `read_meta` finds again."""
-    return {_HEADER_KEY: json.dumps(meta.to_json(), sort_keys=True)}
+def pack_meta(meta: CheckpointMeta, storage: Storage = "float32") -> dict[str, str]:
+    """Return the header entry that `parse_meta`, `parse_storage` and `read_meta` find again."""
+    kept = {} if storage == "float32" else {_STORAGE_KEY: storage}
+    return {_HEADER_KEY: json.dumps(meta.to_json() | kept, sort_keys=True)}
+
+
+def parse_meta(entries: Mapping[str, str]) -> CheckpointMeta:
+    """Return the description among a file's header entries, of safetensors or of ONNX.
+
+    Raises:
+        KeyError: There is none.
+        CheckpointError: It cannot be used.
+        ValueError: It is no JSON object.
+    """
+    return CheckpointMeta.from_json(dict(json.loads(entries[_HEADER_KEY])))
+
+
+def parse_storage(entries: Mapping[str, str]) -> Storage:
+    """Return how the file with these header entries keeps its weights.
+
+    Raises:
+        CheckpointError: In a way unknown here.
+    """
+    found = json.loads(entries[_HEADER_KEY]).get(_STORAGE_KEY, "float32")
+    for storage in get_args(Storage):
+        if found == storage:
+            return cast(Storage, storage)
+    raise CheckpointError(
+        f"its weights are stored as {found!r}; this emotemporal reads "
+        f"{', '.join(get_args(Storage))}: update the package"
+    )
 
 
 def read_meta(path: Path) -> CheckpointMeta:
@@ -185,8 +218,8 @@ def read_meta(path: Path) -> CheckpointMeta:
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}; train one with 'pretrain' first")
     try:
-        header = _read_header(path)
-        return CheckpointMeta.from_json(dict(json.loads(header["__metadata__"][_HEADER_KEY])))
+        header = read_header(path)
+        return parse_meta(header["__metadata__"])
     except CheckpointError as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -196,8 +229,13 @@ def read_meta(path: Path) -> CheckpointMeta:
         ) from error
 
 
-def _read_header(path: Path) -> dict[str, Any]:
-    """Read the JSON head of a safetensors file: eight bytes of length, then the text."""
+def read_header(path: Path) -> dict[str, Any]:
+    """Read the JSON head of a safetensors file: eight bytes of length, then the text.
+
+    Raises:
+        CheckpointError: Its length cannot be right.
+        ValueError: It is not JSON.
+    """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(_MAX_HEADER_BYTES, path.stat().st_size - 8):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import errno
 import os
 from collections.abc import Callable
@@ -153,3 +154,51 @@ def test_a_frame_model_is_saved_and_loaded_too(meta, tmp_path):
     save_checkpoint(tmp_path / "frame.safetensors", net, replace(meta, model=config))
     loaded, _ = load_checkpoint(tmp_path / "frame.safetensors")
     assert torch.equal(loaded.head.classifier.weight, net.head.classifier.weight)
+
+
+@pytest.fixture(scope="module")
+def halved(gru_net, meta, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("halved") / "half.safetensors"
+    save_checkpoint(path, gru_net, meta, "float16")
+    return path
+
+
+def test_half_precision_halves_the_file_and_loads_as_float32(halved, saved, gru_net, meta):
+    net, loaded = load_checkpoint(halved)
+    assert loaded == meta
+    assert halved.stat().st_size < 0.51 * saved.stat().st_size
+    state, expected = net.state_dict(), gru_net.state_dict()
+    assert all(state[name].dtype == expected[name].dtype for name in expected)
+    # A half-precision number keeps eleven bits; vectors keep all of theirs.
+    for name, value in expected.items():
+        torch.testing.assert_close(state[name], value, rtol=2**-11, atol=2**-24)
+        assert value.ndim > 1 or torch.equal(state[name], value)
+
+
+def test_storing_what_was_halved_again_changes_no_bit(halved, tmp_path):
+    net, meta = load_checkpoint(halved)
+    save_checkpoint(tmp_path / "again.safetensors", net, meta, "float16")
+    assert (tmp_path / "again.safetensors").read_bytes() == halved.read_bytes()
+
+
+def test_a_weight_too_large_for_half_precision_is_refused(gru_net, meta, tmp_path):
+    net = copy.deepcopy(gru_net)
+    net.head.classifier.weight.data[0, 0] = 1e5
+    with pytest.raises(CheckpointError, match=r"head\.classifier\.weight.*1e\+05.*float32"):
+        save_checkpoint(tmp_path / "large.safetensors", net, meta, "float16")
+    assert not (tmp_path / "large.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        pytest.param("float8", r"stored as 'float8'", id="unknown"),
+        pytest.param("int8", r"is torch\.float16, not torch\.float32", id="onnx-only"),
+        pytest.param("float32", r"is torch\.float16, not torch\.float32", id="another"),
+    ],
+)
+def test_a_header_that_misnames_the_storage_is_refused(halved, meta, tmp_path, storage, said):
+    path = tmp_path / "misnamed.safetensors"
+    save_file(load_file(halved), path, metadata=pack_meta(meta, storage))
+    with pytest.raises(CheckpointError, match=f"misnamed.safetensors does not hold.*{said}"):
+        load_checkpoint(path)
