@@ -10,6 +10,7 @@ from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, get_type_hints
 
 import yaml
@@ -63,15 +64,33 @@ def parse_config(kind: type[Config], arguments: Sequence[str], prog: str) -> Con
 
 
 def _find_shipped(arguments: Sequence[str]) -> list[str]:
-    found = list(arguments)
-    for i, word in enumerate(found[1:], start=1):
-        if found[i - 1] != "--config" or Path(word).exists():
-            continue
+    return [
+        str(find_config(word)) if before == "--config" else word
+        for before, word in zip(["", *arguments], arguments, strict=False)
+    ]
+
+
+def find_config(name: str) -> Path:
+    """Return the file of that name; if there is none, the shipped one; if none ships, the name."""
+    path = Path(name)
+    if not path.exists():
         with as_file(files("emotemporal.configs")) as folder:
-            shipped = folder / word.removeprefix("configs/")
+            shipped = folder / name.removeprefix("configs/")
         if shipped.is_file():
-            found[i] = str(shipped)
-    return found
+            return shipped
+    return path
+
+
+def parse_plain(kind: type[Config], plain: Mapping[str, Any], prog: str) -> Config:
+    """Build a job's config from plain values, as from a YAML file that holds them.
+
+    Raises:
+        ConfigError: A field is unknown, or a value is refused.
+    """
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "config.yaml"
+        file.write_text(dump_yaml(plain), encoding="utf-8")
+        return parse_config(kind, ["--config", str(file)], prog)
 
 
 def to_plain(config: object) -> dict[str, Any]:
@@ -91,14 +110,38 @@ class _Dumper(yaml.SafeDumper):
     """Quotes text such as 1e3 too: PyYAML takes it for text, jsonargparse reads a number."""
 
 
-_Dumper.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*[eE][-+]?\d+$"), list("-+0123456789")
-)
+class _Loader(yaml.SafeLoader):
+    """Reads 1e3 as a number, as jsonargparse does, and refuses a name that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(key) for key, _ in node.value]
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(f"{', '.join(twice)} stands twice,{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
+for _kind in (_Dumper, _Loader):
+    _kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*[eE][-+]?\d+$"), list("-+0123456789")
+    )
 
 
 def dump_yaml(plain: Mapping[str, Any]) -> str:
     """Return plain values as YAML; text that looks like a number stays text."""
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False)
+
+
+def load_yaml(text: str, name: str) -> Any:
+    """Read YAML of plain values; `name` is for the message.
+
+    Raises:
+        ConfigError: It is no YAML, or a name stands twice in one mapping.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name} is no YAML: {error}") from error
 
 
 def config_digest(value: object) -> str:

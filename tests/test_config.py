@@ -12,6 +12,7 @@ from emotemporal.config import (
     ConfigError,
     config_digest,
     differences,
+    load_yaml,
     parse_config,
     to_yaml,
 )
@@ -261,3 +262,24 @@ def test_a_shipped_config_is_found_without_a_checkout(tmp_path, monkeypatch):
     config = parse_config(PretrainConfig, words, "emotemporal pretrain")
     assert config.max_per_class == 2500
     assert config.data.root == "somewhere"
+
+
+def test_numbers_of_a_yaml_file_are_those_that_jobs_read():
+    assert load_yaml("{a: 1e-3, b: 1e3, c: [2.5], d: one}", "x") == {
+        "a": 0.001,
+        "b": 1000.0,
+        "c": [2.5],
+        "d": "one",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("a: 1\nb: {c: 1, c: 2}", "c stands twice", id="a-name-twice"),
+        pytest.param("a: [", "grid is no YAML", id="no-yaml"),
+    ],
+)
+def test_what_a_yaml_file_cannot_mean_is_refused(text, told):
+    with pytest.raises(ConfigError, match=told):
+        load_yaml(text, "grid")
