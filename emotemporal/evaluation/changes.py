@@ -43,11 +43,17 @@ class StreamStability:
 
     changes: tuple[ChangeOutcome, ...]
     num_switches: int
-    num_spurious: int
+    spurious_s: tuple[float, ...]
+    """When: switches that no change took."""
     duration_s: float
     uncertain_toggles: int
     """How often the answer became uncertain or certain again."""
     uncertain_s: float
+
+    @property
+    def num_spurious(self) -> int:
+        """Switches that no change took."""
+        return len(self.spurious_s)
 
 
 class _Run(NamedTuple):
@@ -105,7 +111,7 @@ def measure_stream(
     return StreamStability(
         changes=outcomes,
         num_switches=len(switches),
-        num_spurious=len(set(switches) - taken),
+        spurious_s=tuple(runs[i].start_ns / NS_PER_S for i in switches if i not in taken),
         duration_s=(stop_ns - start_ns) / NS_PER_S,
         uncertain_toggles=toggles,
         uncertain_s=uncertain_ns / NS_PER_S,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from emotemporal.labels import Emotion
-from emotemporal.timing import to_ns
+from emotemporal.timing import to_growing_ns, to_ns
 from emotemporal.types import StreamPrediction
 
 
@@ -88,6 +88,36 @@ def show_stream(
             _, state = rule.step(prediction.probabilities[i], float(time_s), state)
         shown.append(None if state is None else prediction.labels.emotions[state.shown])
     return shown, uncertain
+
+
+def show_together(
+    probabilities: Float[np.ndarray, "t s k"],
+    times_s: Float[np.ndarray, " t"],
+    rule: Hysteresis,
+    uncertain: Bool[np.ndarray, "t s"],
+) -> Int[np.ndarray, "t s"]:
+    """Return the index of the label on show, -1 for none yet, of streams that tick together.
+
+    `rule`, step by step, for all of them at once: a study asks hundreds of rules of a hundred
+    streams. Steps that are uncertain are left out.
+    """
+    times_ns, dwell_ns = to_growing_ns(times_s), to_ns(rule.dwell_s)
+    best = probabilities.argmax(axis=-1)
+    at = np.arange(probabilities.shape[1])
+    shown = np.full(len(at), -1)
+    challenger = np.full(len(at), -1)
+    since_ns = np.zeros(len(at), dtype=np.int64)
+    rows = np.empty(best.shape, dtype=np.int64)
+    for i, time_ns in enumerate(times_ns):
+        row, now, heard = probabilities[i], best[i], ~uncertain[i]
+        margins = row[at, now] >= row[at, shown] + rule.margin
+        is_ahead = (now != shown) & margins & (shown >= 0)
+        since_ns = np.where(is_ahead & (challenger != now) & heard, time_ns, since_ns)
+        is_over = (is_ahead & (time_ns - since_ns >= dwell_ns)) | (shown < 0)
+        challenger = np.where(heard, np.where(is_ahead & ~is_over, now, -1), challenger)
+        shown = np.where(heard & is_over, now, shown)
+        rows[i] = shown
+    return rows
 
 
 def seconds_since(state: _Timed | None, time_s: float) -> float:

@@ -9,16 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotemporal.baselines.frame_votes import FrameVoteConfig, frame_votes
-from emotemporal.inference.label_rule import Hysteresis, show_stream
+from emotemporal.inference.label_rule import Hysteresis, show_stream, show_together
 from emotemporal.inference.smoothing import (
     ExponentialSmoother,
     HiddenMarkovFilter,
+    MajorityVote,
     NoSmoothing,
     OneEuroSmoother,
     SmoothingConfig,
     build_label_rule,
     build_smoother,
     smooth_stream,
+    smooth_together,
 )
 from emotemporal.labels import SAVEE_7, Emotion, LabelSpace
 from emotemporal.timing import ClipRate, tick_times_ns
@@ -30,6 +32,7 @@ SMOOTHERS = [
     pytest.param(ExponentialSmoother(0.3), id="ema"),
     pytest.param(OneEuroSmoother(), id="one-euro"),
     pytest.param(HiddenMarkovFilter(), id="hidden-markov"),
+    pytest.param(MajorityVote(), id="majority"),
 ]
 
 
@@ -272,7 +275,7 @@ def test_the_rule_refuses_time_that_does_not_grow():
         rule.step(np.array([0.5, 0.5]), 0.9, state)
 
 
-@pytest.mark.parametrize("name", ["none", "ema", "one_euro", "hidden_markov"])
+@pytest.mark.parametrize("name", ["auto", "none", "ema", "one_euro", "hidden_markov", "majority"])
 def test_a_config_builds_what_it_names(name):
     smoother = build_smoother(SmoothingConfig(name=name))
     out, _ = smoother.step(np.array([0.3, 0.7]), 0.0, None)
@@ -300,3 +303,48 @@ def test_an_unknown_name_is_refused_with_those_there_are():
 def test_a_setting_without_meaning_is_refused(kind, field, value):
     with pytest.raises(ValueError, match=f"{field} is"):
         kind(**{field: value})
+
+
+@pytest.mark.parametrize("smoother", SMOOTHERS)
+def test_streams_that_tick_together_are_smoothed_as_each_alone(smoother):
+    times_s = np.cumsum(np.random.default_rng(9).uniform(0.02, 0.2, 40))
+    rows = np.random.default_rng(8).dirichlet(np.ones(7), (40, 5))
+    together = smooth_together(rows, times_s, smoother)
+    for i in range(rows.shape[1]):
+        alone = smooth_stream(stream(rows[:, i], times_s), smoother).probabilities
+        np.testing.assert_allclose(together[:, i], alone, rtol=0, atol=1e-12)
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 10_000),
+    rule=st.builds(
+        Hysteresis, margin=st.sampled_from([0.0, 0.1]), dwell_s=st.sampled_from([0.0, 0.1, 0.3])
+    ),
+    uncertain_below=st.sampled_from([0.0, 0.4]),
+)
+def test_the_label_rule_for_many_streams_is_the_rule_for_each(seed, rule, uncertain_below):
+    rng = np.random.default_rng(seed)
+    times_s, rows = np.arange(30) * 0.1, rng.dirichlet(np.ones(4), (30, 6)).round(1)
+    together = show_together(rows, times_s, rule, rows.max(axis=-1) < uncertain_below)
+    labels = LabelSpace(SAVEE_7.emotions[:4])
+    for i in range(rows.shape[1]):
+        shown, _ = show_stream(stream(rows[:, i], times_s, labels), rule, uncertain_below)
+        assert [labels.emotions[k] if k >= 0 else None for k in together[:, i]] == shown
+
+
+# The second emotion's share of the window; 0.1 s a step.
+@pytest.mark.parametrize(
+    ("fear", "window_s", "expected"),
+    [
+        pytest.param([0.9, 0.1], 0.4, [1.0, 0.5], id="the-first-vote-counts-as-the-second"),
+        pytest.param([0.1, 0.6, 0.7, 0.9], 0.2, [0.0, 0.5, 1.0, 1.0], id="old-votes-are-gone"),
+        pytest.param([0.1, 0.9, 0.1, 0.1], 0.3, [0.0, 1 / 2, 1 / 3, 1 / 3], id="one-of-three"),
+        pytest.param([0.1, 0.9, 0.9], 0.15, [0.0, 2 / 3, 1.0], id="part-of-a-step-in-the-window"),
+    ],
+)
+def test_a_majority_counts_seconds(fear, window_s, expected):
+    rows = np.stack([1 - np.array(fear), fear], axis=1)
+    times_s = np.arange(len(fear)) * 0.1
+    out = smooth_stream(stream(rows, times_s, TWO), MajorityVote(window_s)).probabilities
+    np.testing.assert_allclose(out[:, 1], expected)
