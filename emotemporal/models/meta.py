@@ -7,14 +7,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_args
 
 from emotemporal.faces.crop import CropConfig
-from emotemporal.labels import LabelSpace
+from emotemporal.labels import Emotion, LabelSpace, parse_emotion
+from emotemporal.models.plain import build, fits, number, require_shares
 from emotemporal.preprocess import PreprocessConfig
 from emotemporal.timing import ClipRate
-
-Config = TypeVar("Config")
 
 FORMAT_VERSION = 1
 """Grows when a file of an older version needs translating; `CheckpointMeta.from_json` does that."""
@@ -23,6 +22,7 @@ Storage = Literal["float32", "float16", "int8"]
 """How a file keeps its weights. It says so beside its description, not in it: the network is the
 same one. A file without the word is float32, as all were at first."""
 
+_EMOTIONS = ("weak", "hidden")
 _HEADER_KEY = "emotemporal"
 _STORAGE_KEY = "storage"  # within the description's JSON: safetensors shuffles two entries
 _MAX_HEADER_BYTES = 16 << 20  # far above any real one: a broken length must not fill the memory
@@ -85,21 +85,35 @@ class CheckpointMeta:
     origin: Origin
     temperature: float = 1.0
     """Logits are divided by it (Guo et al. 2017, section 4.2)."""
+    uncertain_below: float | None = None
+    """A top probability below this is called uncertain; `calibrate` finds it. It holds under
+    `uncertain_prior` only: another prior makes all probabilities higher or lower."""
+    uncertain_prior: tuple[float, ...] | None = None
+    """How often each label was taken to occur when `uncertain_below` was found."""
+    weak: tuple[Emotion, ...] = ()
+    """What the network was not shown to recognise in half of the cases; drawn with a mark."""
+    hidden: tuple[Emotion, ...] = ()
+    """What `live` does not show by name unless told to; tables have it all the same."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        if len(self.training_prior) != len(self.labels):
-            raise CheckpointError(
-                f"the prior has {len(self.training_prior)} shares for {len(self.labels)} labels"
-            )
-        if not all(0 <= share <= 1 for share in self.training_prior):
-            raise CheckpointError(f"the prior has shares outside 0 to 1: {self.training_prior}")
-        if not math.isclose(sum(self.training_prior), 1.0, abs_tol=1e-4):
-            raise CheckpointError(f"the prior sums to {sum(self.training_prior):.6f}, not to 1")
+        require_shares("training_prior", self.training_prior, len(self.labels))
         if not (self.temperature > 0 and math.isfinite(self.temperature)):
             raise CheckpointError(f"temperature is {self.temperature}; it must be positive")
+        self._refuse_bad_calibration()
         ClipRate(self.clip_rate_hz)  # refuses what no clock can keep
+
+    def _refuse_bad_calibration(self) -> None:
+        threshold, prior = self.uncertain_below, self.uncertain_prior
+        if (threshold is None) != (prior is None):
+            raise CheckpointError("uncertain_below and uncertain_prior are given together or not")
+        if threshold is not None and prior is not None:
+            require_shares("uncertain_prior", prior, len(self.labels))
+            if not 0 <= threshold < 1:
+                raise CheckpointError(f"uncertain_below is {threshold}; it is 0 up to 1")
+        if unknown := {*self.weak, *self.hidden} - set(self.labels.emotions):
+            raise CheckpointError(f"weak or hidden are labels it lacks: {', '.join(unknown)}")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, strings and numbers."""
@@ -114,6 +128,7 @@ class CheckpointMeta:
             "temperature": self.temperature,
             "metrics": dict(self.metrics),
             "origin": asdict(self.origin),
+            **_plain_calibration(self),
         }
 
     @classmethod
@@ -124,7 +139,7 @@ class CheckpointMeta:
             CheckpointError: A later version, a field missing or of the wrong kind.
         """
         version: Any = value.get("format_version")
-        if not _fits(version, int) or not 1 <= version <= FORMAT_VERSION:
+        if not fits(version, int) or not 1 <= version <= FORMAT_VERSION:
             raise CheckpointError(
                 f"its format_version is {version!r}; this emotemporal reads 1 to {FORMAT_VERSION}: "
                 "update the package"
@@ -132,14 +147,15 @@ class CheckpointMeta:
         try:
             return cls(
                 labels=LabelSpace.from_names(value["labels"]),
-                preprocess=_build(PreprocessConfig, value["preprocess"]),
+                preprocess=build(PreprocessConfig, value["preprocess"]),
                 crop=CropConfig.from_json(value["crop"]),
-                clip_rate_hz=_number(value["clip_rate_hz"]),
-                model=_build(ModelConfig, value["model"]),
-                training_prior=tuple(_number(share) for share in value["training_prior"]),
-                temperature=_number(value["temperature"]),
-                metrics={name: _number(figure) for name, figure in value["metrics"].items()},
-                origin=_build(Origin, value["origin"]),
+                clip_rate_hz=number(value["clip_rate_hz"]),
+                model=build(ModelConfig, value["model"]),
+                training_prior=tuple(number(share) for share in value["training_prior"]),
+                temperature=number(value["temperature"]),
+                **_read_calibration(value),
+                metrics={name: number(figure) for name, figure in value["metrics"].items()},
+                origin=build(Origin, value["origin"]),
                 format_version=version,
             )
         except CheckpointError:
@@ -150,29 +166,21 @@ class CheckpointMeta:
             raise CheckpointError(f"its description holds a bad value: {error}") from error
 
 
-def _build(kind: type[Config], values: Mapping[str, Any]) -> Config:
-    """Build a dataclass of plain fields, and refuse values of other types than the fields'."""
-    hints = get_type_hints(kind)
-    for name, value in values.items():
-        if name in hints and not _fits(value, hints[name]):
-            raise CheckpointError(f"{name} is {value!r}, which is not {hints[name]}")
-    return kind(**values)
+def _plain_calibration(meta: CheckpointMeta) -> dict[str, Any]:
+    # Absent where nothing was found out: what nobody calibrated is written as it always was.
+    values: dict[str, Any] = {name: list(getattr(meta, name)) for name in _EMOTIONS}
+    if meta.uncertain_prior is not None:
+        values["uncertain_below"] = meta.uncertain_below
+        values["uncertain_prior"] = list(meta.uncertain_prior)
+    return {name: value for name, value in values.items() if value != []}
 
 
-def _number(value: object) -> float:
-    if isinstance(value, int | float) and _fits(value, float):
-        return float(value)
-    raise CheckpointError(f"{value!r} stands where a number belongs")
-
-
-def _fits(value: object, hint: Any) -> bool:
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if isinstance(value, bool):  # Python takes True for 1
-        return hint is bool
-    if hint is float:
-        return isinstance(value, int | float)
-    return isinstance(value, get_origin(hint) or hint)
+def _read_calibration(value: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {k: tuple(map(parse_emotion, value.get(k, ()))) for k in _EMOTIONS}
+    if "uncertain_below" in value:
+        found["uncertain_below"] = number(value["uncertain_below"])
+        found["uncertain_prior"] = tuple(map(number, value["uncertain_prior"]))
+    return found
 
 
 def pack_meta(meta: CheckpointMeta, storage: Storage = "float32") -> dict[str, str]:
@@ -218,8 +226,7 @@ def read_meta(path: Path) -> CheckpointMeta:
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}; train one with 'pretrain' first")
     try:
-        header = read_header(path)
-        return parse_meta(header["__metadata__"])
+        return parse_meta(read_header(path)["__metadata__"])
     except CheckpointError as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:

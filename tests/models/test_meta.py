@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from emotemporal.labels import Emotion
 from emotemporal.models.meta import (
     FORMAT_VERSION,
     CheckpointError,
@@ -50,6 +51,23 @@ def write(tmp_path: Path):
 
 def test_a_description_comes_back_as_it_was(write, meta):
     assert read_meta(write(describe(meta.to_json()))) == meta
+
+
+def test_what_calibration_found_comes_back_and_is_absent_where_there_was_none(write, meta):
+    calibrated = replace(meta, **CALIBRATED)
+    assert read_meta(write(describe(calibrated.to_json()))) == calibrated
+    assert not set(CALIBRATED) & set(meta.to_json())
+
+
+def test_a_description_from_before_calibration_is_read(write, meta):
+    read = read_meta(write(describe(meta.to_json())))
+    assert read.uncertain_below is read.uncertain_prior is None
+    assert read.weak == read.hidden == ()
+
+
+def test_a_threshold_without_its_prior_is_refused(meta):
+    with pytest.raises(CheckpointError, match="uncertain_prior"):
+        replace(meta, uncertain_below=0.5)
 
 
 def test_a_description_is_plain_json(meta):
@@ -136,6 +154,12 @@ def test_a_version_that_never_was_is_refused(write, meta, version):
         read_meta(write(content))
 
 
+CALIBRATED: dict[str, Any] = {
+    "uncertain_below": 0.45,
+    "uncertain_prior": (0.4, *[0.1] * 6),
+    "weak": (Emotion.FEAR, Emotion.DISGUST),
+    "hidden": (Emotion.DISGUST,),
+}
 FIELDS = [
     ("labels",),
     ("preprocess",),
@@ -164,6 +188,10 @@ FIELDS = [
     ("origin", "data_fingerprint"),
     ("origin", "seed"),
     ("origin", "config"),
+    ("uncertain_below",),
+    ("uncertain_prior",),
+    ("weak",),
+    ("hidden",),
 ]
 WRONG = {
     "null": None,
@@ -177,7 +205,7 @@ WRONG = {
 
 
 def planted(meta: CheckpointMeta, path: tuple[str, ...], value: object) -> dict[str, Any]:
-    description = copy.deepcopy(meta.to_json())
+    description = copy.deepcopy(replace(meta, **CALIBRATED).to_json())
     inner = description
     for key in path[:-1]:
         inner = inner[key]
@@ -224,6 +252,14 @@ def test_a_missing_field_is_named(write, meta, key):
         (("clip_rate_hz",), "12.5", "a number belongs"),
         (("metrics",), {"val/uar": "high"}, "a number belongs"),
         (("crop", "maps", "haar", "scale"), -1, "crop scale is -1"),
+        (("uncertain_below",), 1.0, "uncertain_below is 1"),
+        (("uncertain_below",), "0.5", "a number belongs"),
+        (("uncertain_prior",), [0.5, 0.5], "2 shares for 7 labels"),
+        (("uncertain_prior",), None, "not iterable"),
+        (("weak",), ["joyful"], "'joyful' is not an emotion"),
+        (("weak",), "fear", "not an emotion"),
+        (("weak",), ["contempt"], "labels it lacks: contempt"),
+        (("hidden",), ["contempt"], "labels it lacks: contempt"),
     ],
     ids=str,
 )
