@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from emotemporal.evaluation.calibration import calibration_error
 from emotemporal.labels import Emotion, LabelSpace
 from emotemporal.types import ClipPrediction
 
@@ -187,20 +188,9 @@ def _binomial_interval(num_right: int, num_clips: int, confidence: float, method
 def expected_calibration_error(
     probabilities: Float[np.ndarray, "n k"], targets: Int[np.ndarray, " n"], num_bins: int = 15
 ) -> float:
-    """Return the mean gap between confidence and accuracy, over bins of equal mass.
-
-    Clips of equal confidence share a bin, so that the result does not depend on their order.
-
-    Source: Naeini et al., AAAI 2015; equal mass as in Nixon et al., CVPR workshops 2019.
-    """
-    from scipy.stats import rankdata
-
-    confidence = probabilities.max(axis=1)
+    """Return the mean gap between confidence and accuracy, over bins of equal mass."""
     is_right = probabilities.argmax(axis=1) == targets
-    ranks = rankdata(confidence, method="average") - 0.5
-    bins = np.minimum((ranks / len(targets) * num_bins).astype(int), num_bins - 1)
-    gaps = np.bincount(bins, weights=is_right - confidence, minlength=num_bins)
-    return float(np.abs(gaps).sum() / len(targets))
+    return calibration_error(probabilities.max(axis=1), is_right.astype(np.float64), num_bins)
 
 
 def measure(judged: JudgedClips) -> Metrics:
