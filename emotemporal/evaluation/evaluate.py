@@ -9,27 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from emotemporal.config import config_digest, to_plain
 from emotemporal.data.clipping import PrepareConfig
-from emotemporal.data.images import ImageCache, ImageSet
 from emotemporal.data.prepare import load_prepared, prepare
 from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.data.splits import split_rows
 from emotemporal.data.table import DatasetTable, Split, fingerprint, refuse_fatal
 from emotemporal.evaluation.metrics import Interval, Metrics, measure, stack_predictions
 from emotemporal.evaluation.predictions import write_predictions
+from emotemporal.evaluation.shift_report import shifts_as_text, write_shift_report
+from emotemporal.evaluation.shift_suite import ShiftReport, SuiteConfig, run_suite
+from emotemporal.evaluation.still_images import StillJudge, as_predictions, read_batches
 from emotemporal.inference.engine import Engine
 from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import judge_clip
-from emotemporal.inference.prior import to_probabilities, wanted_prior
+from emotemporal.inference.prior import wanted_prior
 from emotemporal.labels import Emotion, LabelSpace, parse_label_space
 from emotemporal.models.meta import CheckpointMeta
 from emotemporal.run_folder import git_commit
 from emotemporal.storage import file_digest, write_json
-from emotemporal.types import ClipPrediction
+from emotemporal.types import ClipPrediction, FaceClip
 from emotemporal.weights import resolve_checkpoint
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,17 @@ class EvaluateConfig:
     """How often each emotion is assumed to occur: training, uniform, or a JSON file."""
     json: str = ""
     """Where to write the figures as JSON; empty writes none."""
+    mirror: bool = False
+    """Average the probabilities with those of the mirror image. Live use does not."""
+    shifts: bool = False
+    """Images only: judge them under seeded shifts (crop, roll, blur, light, covered parts, ...) at
+    five strengths each as well, 75 times the work, and tell what is lost."""
+    shift_share: float = 1.0
+    """How much of each emotion's images meets the shifts."""
+    shift_seed: int = 0
+    report: str = ""
+    """A folder for the shifts' figures: a table, a map of the losses, and all shifts of one of the
+    images; empty writes none."""
     predictions: str = ""
     """Where to write each image's or clip's probabilities, as CSV; empty writes none."""
     clips: PrepareConfig = field(default_factory=PrepareConfig)
@@ -59,6 +71,11 @@ class EvaluateConfig:
     """Videos only: where the faces that were cut out are kept for the next time."""
     device: str = "cpu"
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.report and not self.shifts:
+            raise ValueError(f"report {self.report} would be empty: it needs --shifts true")
+        SuiteConfig(self.shift_share, self.shift_seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +92,8 @@ class Evaluation:
     """Videos in which no face could be followed, with the reason; in no figure."""
     prior: str
     origin: dict[str, Any]
+    shifts: ShiftReport | None = None
+    """What shifts leave of it, if they were asked for."""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; shares are 0 to 1."""
@@ -87,6 +106,7 @@ class Evaluation:
             "failures": [{"path": path, "reason": reason} for path, reason in self.failures],
             "prior": self.prior,
             **metrics,
+            "shifts": None if self.shifts is None else self.shifts.to_json(),
             "origin": self.origin,
         }
 
@@ -105,21 +125,17 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         ValueError: The data set is unusable or has no such split, or the model cannot say a label.
         CheckpointError: The checkpoint cannot be used.
     """
-    table = read_dataset(config.data)
-    refuse_fatal(table)
-    if config.split is not None:
-        table = split_rows(table, config.split)
-        if not len(table):
-            raise ValueError(f"{table.name} has no {config.split} split; leave --split out")
-    for problem in table.problems:
-        _log.info("note: %s", problem)
+    table = _read_table(config)
     engine, meta = load_engine(config.checkpoint, config.device)
     # Before hours of judging, what would be refused after them.
     labels = parse_label_space(config.labels) if config.labels else meta.labels
     labels.indices_in(meta.labels)
-    wanted_prior(config.prior, meta)
-    judge = _judge_images if table.kind == "images" else _judge_videos
-    judged = judge(config, table, engine, meta)
+    still = StillJudge(engine, meta, wanted_prior(config.prior, meta), config.mirror)
+    if table.kind == "images":
+        judged = _judge_images(table, still)
+    else:
+        judged = _judge_videos(config, table, engine, meta)
+    suite = SuiteConfig(config.shift_share, config.shift_seed)
     result = Evaluation(
         metrics=measure(stack_predictions(judged.predictions, labels)),
         labels=labels,
@@ -132,9 +148,12 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
             "checkpoint_sha256": file_digest(resolve_checkpoint(config.checkpoint)),
             "data_fingerprint": fingerprint(table),
             "config": to_plain(config),
-            "seed": meta.origin.seed,  # of the training: nothing is drawn here
+            "seed": meta.origin.seed,  # of the training; the shifts' stands in the config
         },
+        shifts=run_suite(table, still, labels, suite) if config.shifts else None,
     )
+    if result.shifts is not None and config.report:
+        write_shift_report(result.shifts, Path(config.report))
     if config.predictions:
         write_predictions(Path(config.predictions), judged.predictions)
     if config.json:
@@ -142,26 +161,30 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     return result
 
 
-def _judge_images(
-    config: EvaluateConfig, table: DatasetTable, engine: Engine, meta: CheckpointMeta
-) -> _Judged:
-    images = ImageSet(table, np.zeros((len(table), 1)), meta.preprocess, meta.crop, ImageCache(0))
-    prior = wanted_prior(config.prior, meta)
-    unused = torch.Generator()
-    predictions, num_unlabelled = [], 0
-    for i in tqdm(range(len(images)), desc="judging", unit="image", leave=False):
-        emotion = table.rows["emotion"].iloc[i]
-        if emotion is None:
-            num_unlabelled += 1
-            continue
-        sample = images.sample(i, unused)
-        probabilities = to_probabilities(engine.run(sample.frames), meta, prior)[0]
-        predictions.append(
-            ClipPrediction(
-                sample.source, sample.subject, Emotion(emotion), probabilities, meta.labels
-            )
-        )
-    return _Judged(predictions, num_unlabelled)
+def _read_table(config: EvaluateConfig) -> DatasetTable:
+    table = read_dataset(config.data)
+    refuse_fatal(table)
+    if config.split is not None:
+        table = split_rows(table, config.split)
+        if not len(table):
+            raise ValueError(f"{table.name} has no {config.split} split; leave --split out")
+    if config.shifts and table.kind != "images":
+        raise ValueError(f"{table.name} has {table.kind}, shifts are of images; leave --shifts out")
+    for problem in table.problems:
+        _log.info("note: %s", problem)
+    return table
+
+
+def _judge_images(table: DatasetTable, judge: StillJudge) -> _Judged:
+    is_known = table.rows["emotion"].notna().to_numpy()
+    rows = np.flatnonzero(is_known).tolist()
+    probabilities = []
+    with tqdm(total=len(rows), desc="judging", unit="image", leave=False) as bar:
+        for batch, crops in read_batches(table, rows, judge.meta):
+            probabilities += list(judge.judge(crops))
+            bar.update(len(batch))
+    predictions = as_predictions(table, rows, probabilities, judge.meta.labels)
+    return _Judged(predictions, int((~is_known).sum()))
 
 
 def _judge_videos(
@@ -175,10 +198,21 @@ def _judge_videos(
     is_known = (prepared.rows["emotion"] != "").tolist()
     clips = [i for i, known in enumerate(is_known) if known]
     predictions = [
-        judge_clip(engine, meta, prepared.load(i), config.prior)
+        _judge_clip(engine, meta, prepared.load(i), config)
         for i in tqdm(clips, desc="judging", unit="clip", leave=False)
     ]
     return _Judged(predictions, len(is_known) - len(clips), report.failures)
+
+
+def _judge_clip(
+    engine: Engine, meta: CheckpointMeta, clip: FaceClip, config: EvaluateConfig
+) -> ClipPrediction:
+    found = judge_clip(engine, meta, clip, config.prior)
+    if not config.mirror:
+        return found
+    mirrored = replace(clip, crops=np.ascontiguousarray(clip.crops[:, :, ::-1]))
+    other = judge_clip(engine, meta, mirrored, config.prior)
+    return replace(found, probabilities=(found.probabilities + other.probabilities) / 2)
 
 
 def as_text(evaluation: Evaluation) -> str:
@@ -198,6 +232,8 @@ def as_text(evaluation: Evaluation) -> str:
         for recall in m.recalls
         if recall.num_clips
     ]
+    if evaluation.shifts is not None:
+        lines.append(shifts_as_text(evaluation.shifts))
     return "\n".join(lines)
 
 

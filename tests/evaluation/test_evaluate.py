@@ -137,7 +137,7 @@ def test_another_prior_changes_the_probabilities_and_is_said(images):
     ],
 )
 def test_what_cannot_be_judged_is_refused_before_any_judging(images, changes, told, monkeypatch):
-    monkeypatch.setattr("emotemporal.data.images.ImageSet.sample", None)
+    monkeypatch.setattr("emotemporal.data.images.ImageSet.read_crop", None)
     with pytest.raises((ValueError, OSError), match=told):
         evaluate(replace(images, **changes))
 

@@ -1,0 +1,151 @@
+"""Write the shift suite's figures down: text, a table, a map of the losses, the shifts to see."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from emotemporal.data.shifts import NUM_STRENGTHS, Shift, apply_shift, shift_generator
+from emotemporal.evaluation.metrics import Metrics
+from emotemporal.evaluation.shift_suite import ShiftFigure, ShiftReport
+
+_STRENGTHS = range(NUM_STRENGTHS + 1)
+
+
+def write_shift_report(report: ShiftReport, folder: Path) -> list[Path]:
+    """Write `shifts.csv`, `shifts.png` (the losses) and `shifts_example.png` into `folder`.
+
+    The example is a face of the data set that was judged: its terms are the picture's, too.
+
+    Returns:
+        The files, in this order.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    table, losses, example = (
+        folder / name for name in ("shifts.csv", "shifts.png", "shifts_example.png")
+    )
+    table.write_text(as_csv(report), encoding="utf-8")
+    draw_losses(report, losses)
+    sheet = draw_shifts(report)
+    if not cv2.imwrite(str(example), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"{example}: cannot be written")
+    return [table, losses, example]
+
+
+def shifts_as_text(report: ShiftReport) -> str:
+    """Return the figures as a table to read; shares in per cent."""
+    whole, worst = report.unshifted, report.worst_figure
+    lines = [
+        f"shifts: {whole.num_clips} images, unshifted accuracy {whole.accuracy:.1%}, "
+        f"UAR {whole.uar:.1%}",
+        "  accuracy/UAR in % at strength  "
+        + "".join(f"{strength:>10}" for strength in _STRENGTHS[1:])
+        + "   UAR kept",
+    ]
+    for shift in sorted(report.shifts, key=lambda shift: report.uar_ratio(report.of(shift))):
+        own = report.of(shift)
+        cells = "".join(f"{_pair(figure.metrics):>10}" for figure in own)
+        lines.append(f"  {shift.name:<31}{cells}   {report.uar_ratio(own):8.1%}")
+    lines.append(
+        f"  over all: UAR kept {report.mean_ratio:.1%}, accuracy kept "
+        f"{report.accuracy_ratio(report.figures):.1%}; worst shift {report.worst.name}, worst "
+        f"figure {worst.shift.name} at {worst.amount:g} {worst.shift.unit} "
+        f"(UAR {worst.metrics.uar:.1%})"
+    )
+    return "\n".join(lines)
+
+
+def as_csv(report: ShiftReport) -> str:
+    """Return one line a shift and strength, the unshifted one first; shares and ratios 0 to 1."""
+    records = [_record(report, None, report.unshifted)]
+    records += [_record(report, figure, figure.metrics) for figure in report.figures]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return out.getvalue()
+
+
+def draw_losses(report: ShiftReport, path: Path) -> None:
+    """Draw how many points of UAR each shift costs at each strength, the worst on top, as a PNG.
+
+    Darker is more; every cell says its number, so that a grey print reads the same.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shifts = sorted(report.shifts, key=lambda shift: report.uar_ratio(report.of(shift)))
+    whole = report.unshifted.uar
+    losses = np.array([[100 * (whole - f.metrics.uar) for f in report.of(s)] for s in shifts])
+    shown = np.concatenate([losses, losses.mean(axis=1, keepdims=True)], axis=1)
+    deepest = max(float(shown.max()), 10.0)
+    figure = Figure(figsize=(8.6, 1.7 + 0.42 * len(shifts)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.imshow(np.clip(shown, 0, None), cmap="Greys", vmin=0, vmax=1.3 * deepest, aspect="auto")
+    for i, shift in enumerate(shifts):
+        for j, loss in enumerate(shown[i]):
+            ink = "white" if loss > 0.65 * deepest else "black"
+            amount = f"{shift.amounts[j]:g}" if j < NUM_STRENGTHS else ""
+            axes.text(j, i - 0.1, f"{-loss:+.1f}", ha="center", va="center", color=ink, fontsize=10)
+            axes.text(j, i + 0.28, amount, ha="center", va="center", color=ink, fontsize=7)
+    axes.set_yticks(range(len(shifts)), [f"{s.name}\n({s.unit})" for s in shifts], fontsize=7.5)
+    axes.set_xticks(range(NUM_STRENGTHS + 1), [*map(str, _STRENGTHS[1:]), "mean"])
+    axes.axvline(NUM_STRENGTHS - 0.5, color="black", linewidth=1)
+    axes.tick_params(length=0)
+    axes.set_xlabel("strength; small figures: how much, in the unit at the left")
+    axes.set_title(
+        f"Points of UAR under each shift; unshifted {100 * whole:.1f} %, "
+        f"kept over all {100 * report.mean_ratio:.1f} %",
+        fontsize=10,
+    )
+    figure.savefig(path, dpi=130)
+
+
+def draw_shifts(report: ShiftReport, cell_px: int = 112) -> UInt8[np.ndarray, "h w 3"]:
+    """Draw the example as it is and under every shift: a row a shift, strengths 0 to 5."""
+    rows = [_draw_row(report, shift, cell_px) for shift in report.shifts]
+    return np.concatenate(rows, axis=0)
+
+
+def _draw_row(report: ShiftReport, shift: Shift, cell_px: int) -> UInt8[np.ndarray, "h w 3"]:
+    cells = []
+    for strength in _STRENGTHS:
+        generator = shift_generator(report.config.seed, shift, report.example_path)
+        crop = apply_shift(report.example, shift, strength, generator)
+        # Nearest: the crop's own pixels, not a smoothed idea of them.
+        face = cv2.resize(crop, (cell_px, cell_px), interpolation=cv2.INTER_NEAREST)
+        text = shift.name if strength == 0 else f"{shift.amounts[strength - 1]:g}"
+        strip = np.full((16, cell_px, 3), 255, dtype=np.uint8)
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(strip, text, (3, 12), font, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
+        cells.append(np.concatenate([strip, face], axis=0))
+    return np.concatenate(cells, axis=1)
+
+
+def _record(report: ShiftReport, figure: ShiftFigure | None, m: Metrics) -> dict[str, str | int]:
+    named: dict[str, str | int] = {
+        "shift": "" if figure is None else figure.shift.name,
+        "strength": 0 if figure is None else figure.strength,
+        "amount": "" if figure is None else f"{figure.amount:g}",
+        "unit": "" if figure is None else figure.shift.unit,
+        "num_images": m.num_clips,
+        "accuracy": f"{m.accuracy:.6g}",
+        "uar": f"{m.uar:.6g}",
+        "accuracy_ratio": "1" if figure is None else f"{report.accuracy_ratio([figure]):.6g}",
+        "uar_ratio": "1" if figure is None else f"{report.uar_ratio([figure]):.6g}",
+        "macro_f1": f"{m.macro_f1:.6g}",
+        "nll": f"{m.nll:.6g}",
+        "ece": f"{m.ece:.6g}",
+    }
+    recalls = {f"recall_{r.emotion}": f"{r.recall.estimate:.6g}" for r in m.recalls if r.num_clips}
+    return named | recalls
+
+
+def _pair(metrics: Metrics) -> str:
+    return f"{100 * metrics.accuracy:.1f}/{100 * metrics.uar:.1f}"
