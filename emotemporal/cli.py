@@ -194,6 +194,14 @@ def _live(words: Sequence[str]) -> int:
     return 0
 
 
+def _export(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.export.job import ExportConfig, export
+
+    print(export(parse_config(ExportConfig, words, "emotemporal export")))
+    return 0
+
+
 COMMANDS: Mapping[str, Command] = {
     "demo": Command("the main job on data it draws itself: train, compare, live", _demo, {}),
     "doctor": Command(
@@ -207,6 +215,7 @@ COMMANDS: Mapping[str, Command] = {
     "finetune": Command("train a temporal head on prepared clips", _finetune, {}),
     "evaluate": Command("judge a checkpoint on a data set", _evaluate, _DATA),
     "compare": Command("frame models against clip models, with statistics", _compare, {}),
+    "export": Command("write a checkpoint for ONNX Runtime, as int8, or smaller", _export, _DATA),
     "predict": Command("a table of probabilities over time, of files", _predict, {}, "--paths"),
     "live": Command("follow, judge and draw faces of a camera or a file", _live, {}),
 }

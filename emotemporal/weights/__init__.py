@@ -6,6 +6,15 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 SHIPPED_NAME = "emotemporal.safetensors"
+SHIPPED_INT8_NAME = "emotemporal.int8.onnx"
+SHIPPED_SMOOTHING_NAME = "emotemporal.smoothing.json"
+"""What is known of the smoothers behind this network; absent where nobody measured them."""
+
+
+def shipped_file(name: str) -> Path:
+    """Return where a file that may ship is, or would be."""
+    with as_file(files(__name__)) as folder:
+        return folder / name
 
 
 def resolve_checkpoint(path: Path | str | None) -> Path:
@@ -16,8 +25,7 @@ def resolve_checkpoint(path: Path | str | None) -> Path:
     """
     if path is not None:
         return Path(path)
-    with as_file(files(__name__)) as folder:
-        shipped = folder / SHIPPED_NAME
+    shipped = shipped_file(SHIPPED_NAME)
     if not shipped.is_file():
         raise FileNotFoundError(
             "no checkpoint ships with this version; name one with --checkpoint FILE. "
