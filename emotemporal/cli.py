@@ -176,6 +176,16 @@ def _compare(words: Sequence[str]) -> int:
     return 0
 
 
+def _ablate(words: Sequence[str]) -> int:
+    from emotemporal.ablate.ablate import AblateConfig, ablate
+    from emotemporal.ablate.table import as_text
+    from emotemporal.config import parse_config
+
+    ablation = ablate(parse_config(AblateConfig, words, "emotemporal ablate"))
+    print(as_text(ablation))
+    return 1 if ablation.failures else 0
+
+
 def _predict(words: Sequence[str]) -> int:
     from emotemporal.config import parse_config
     from emotemporal.live.predict import PredictConfig, predict
@@ -216,6 +226,9 @@ COMMANDS: Mapping[str, Command] = {
     "evaluate": Command("judge a checkpoint on a data set", _evaluate, _DATA),
     "compare": Command("frame models against clip models, with statistics", _compare, {}),
     "export": Command("write a checkpoint for ONNX Runtime, as int8, or smaller", _export, _DATA),
+    "ablate": Command(
+        "named changes against a base, in one table", _ablate, {"--set": "--set+"}, "--grid"
+    ),
     "predict": Command("a table of probabilities over time, of files", _predict, {}, "--paths"),
     "live": Command("follow, judge and draw faces of a camera or a file", _live, {}),
 }

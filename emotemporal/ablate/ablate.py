@@ -1,0 +1,185 @@
+"""The job `ablate`: every change of a grid trained and judged, gathered into one table."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from threading import Event
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from emotemporal.ablate.grid import Grid, merge, read_grid
+from emotemporal.ablate.outcomes import Ablation, gather
+from emotemporal.ablate.plan import PlannedRun, Tracker, plan_runs
+from emotemporal.ablate.runs import (
+    Failure,
+    Starter,
+    has_finished,
+    has_judged,
+    judge,
+    start_process,
+    train,
+)
+from emotemporal.ablate.table import as_csv, as_latex, as_markdown
+from emotemporal.config import ConfigError, dump_yaml
+from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.models.meta import read_meta
+from emotemporal.run_folder import RunFolderError, git_commit
+from emotemporal.stopping import InterruptedJob, stop_when_asked
+from emotemporal.storage import write_atomically
+from emotemporal.timing import Clock, monotonic
+
+_log = logging.getLogger(__name__)
+
+
+def _bootstrap() -> BootstrapConfig:
+    return BootstrapConfig(num_resamples=2000)
+
+
+@dataclass(frozen=True)
+class AblateConfig:
+    """Train named changes against a base, and gather them into one table and one page."""
+
+    grid: str
+    """A YAML file of `job`, `base`, `changes`, `seeds`, perhaps `evaluate` and `question`."""
+    out: str = ""
+    """The study's folder; empty: `runs/` and the grid's name. The same command goes on with it."""
+    root: str = ""
+    """Where the data set is: the base's `data.root`, for every run."""
+    set: list[str] = field(default_factory=list)
+    """`name=value` in place of what the grid says, such as base.optim.epochs=3 or seeds=[0,1]."""
+    wandb: Literal["", "off", "offline", "online"] = ""
+    """Where every run's numbers can be watched; empty: as the base has it."""
+    bootstrap: BootstrapConfig = field(default_factory=_bootstrap)
+
+    def __post_init__(self) -> None:
+        if not self.grid:
+            raise ValueError("grid is empty; name a YAML file, or a shipped one")
+
+
+def ablate(
+    config: AblateConfig, start: Starter = start_process, clock: Clock = monotonic
+) -> Ablation:
+    """Run the study from wherever its folder stands, and write its table.
+
+    Each change and seed is an ordinary run in `runs/` of the study's folder, in a process of its
+    own, whose words are in `logs/`. What has finished is not run again; what stopped half-way goes
+    on. A run that fails is told with its reason, and the others go on.
+
+    Raises:
+        ConfigError: The grid, or an option of a change, cannot be used. Nothing has run then.
+        RunFolderError: A run's folder holds another run, or another process has the study's.
+        InterruptedJob: A signal came; the same command goes on.
+    """
+    grid = _read(config)
+    out = Path(config.out or f"runs/{grid.name}")
+    tracker: Tracker | None = config.wandb or None
+    runs = plan_runs(grid, out, tracker)
+    with _locked(out):
+        is_finished = {run.name: has_finished(run) for run in runs}
+        _log.info(
+            "%s: %d runs, of which %d have finished",
+            grid.name,
+            len(runs),
+            sum(is_finished.values()),
+        )
+        _write_grid(out, grid)
+        with stop_when_asked() as stop:
+            failures = _run_all(runs, is_finished, start, clock, stop)
+            ablation = gather(grid, runs, failures, config.bootstrap, _origin(config, grid, runs))
+            write_ablation(ablation, out)
+    return ablation
+
+
+def _read(config: AblateConfig) -> Grid:
+    grid = read_grid(config.grid, config.set)
+    if not config.root:
+        return grid
+    if grid.job != "pretrain":
+        raise ConfigError(
+            f"--root is where pretrain finds images; {grid.job} reads what 'prepare' made: "
+            "--set base.data=FOLDER"
+        )
+    return replace(grid, base=merge(grid.base, {"data": {"root": config.root}}))
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise RunFolderError(
+            f"{out} is in use by another process. Wait for it, or use another --out."
+        ) from None
+
+
+def _write_grid(out: Path, grid: Grid) -> None:
+    plain = {name: value for name, value in asdict(grid).items() if value}
+    write_atomically(out / "grid.yaml", dump_yaml(json.loads(json.dumps(plain))).encode())
+
+
+def _origin(config: AblateConfig, grid: Grid, runs: Sequence[PlannedRun]) -> dict[str, str]:
+    finished = [run for run in runs if (run.folder / "best.safetensors").is_file()]
+    origins = [read_meta(run.folder / "best.safetensors").origin for run in finished]
+    return {
+        "commit of the runs": ", ".join(sorted({origin.commit for origin in origins})) or "none",
+        "commit of the table": git_commit(),
+        "grid": config.grid,
+        "job": grid.job,
+        "data fingerprint": ", ".join(sorted({o.data_fingerprint[:16] for o in origins})),
+        "seeds": ", ".join(str(seed) for seed in grid.seeds),
+    }
+
+
+def _refuse_to_go_on(stop: Event, num_done: int, num_runs: int) -> None:
+    if stop.is_set():
+        raise InterruptedJob(
+            f"stopped; {num_done} of {num_runs} runs have ended. The same command goes on."
+        )
+
+
+def _run_all(
+    runs: Sequence[PlannedRun],
+    is_finished: Mapping[str, bool],
+    start: Starter,
+    clock: Clock,
+    stop: Event,
+) -> list[Failure]:
+    failures = []
+    for number, run in enumerate(runs, start=1):
+        failure = None
+        if not is_finished[run.name]:
+            _log.info("[%d/%d] %s", number, len(runs), run.name)
+            failure = train(run, start, stop, clock)
+            _refuse_to_go_on(stop, number - (failure is not None), len(runs))
+        found = [failure] if failure else []
+        for name, evaluation in {} if failure else run.evaluations.items():
+            if has_judged(evaluation):
+                continue
+            _log.info("[%d/%d] %s: evaluation %s", number, len(runs), run.name, name)
+            found += [failed] if (failed := judge(run, name, start, stop)) else []
+            _refuse_to_go_on(stop, number, len(runs))
+        for one in found:
+            _log.error("failed: %s: %s (log: %s)", one.what, one.reason, one.log)
+        failures += found
+    return failures
+
+
+def write_ablation(ablation: Ablation, folder: Path) -> list[Path]:
+    """Write `ablation.csv`, `ablation.md` and `ablation.tex` into `folder`."""
+    written = []
+    for name, text in (
+        ("ablation.csv", as_csv(ablation)),
+        ("ablation.md", as_markdown(ablation, [])),
+        ("ablation.tex", as_latex(ablation)),
+    ):
+        write_atomically(folder / name, text.encode())
+        written.append(folder / name)
+    return written

@@ -1,0 +1,195 @@
+"""What a study's runs left behind, gathered: figures over seeds, differences to the base."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotemporal.ablate.grid import BASE, Grid
+from emotemporal.ablate.plan import PlannedRun
+from emotemporal.ablate.runs import Failure, has_finished, has_judged, seconds_of
+from emotemporal.baselines.frame_votes import FRAME_VOTES
+from emotemporal.evaluation.comparison import compare
+from emotemporal.evaluation.metrics import Interval
+from emotemporal.evaluation.predictions import read_predictions
+from emotemporal.evaluation.results import Comparison, ComparisonConfig
+from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.labels import LabelSpace
+from emotemporal.storage import read_jsonl
+from emotemporal.types import ClipPrediction
+
+GAP = "gap/accuracy"
+"""Training accuracy minus validation accuracy at the best epoch."""
+CLIP_MODEL = "clip model"
+"""How the temporal head of every `compare` is called, whichever it is: a grid may change it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One finished run. Shares are 0 to 1, losses in nats."""
+
+    run: PlannedRun
+    epochs: Sequence[Mapping[str, float]]
+    """Its log: a row an epoch, named `train/loss`, `val/uar`; none of `compare`."""
+    best: Mapping[str, float]
+    """The row of the epoch that was kept, with the gap, all steps and minutes."""
+    data_fingerprint: str
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """The base or a change, over its seeds."""
+
+    change: str
+    num_planned: int
+    outcomes: Sequence[Outcome]
+    figures: Mapping[str, Interval]
+    """Mean over seeds; the interval is Student's over seeds, from two on."""
+    difference: Interval | None
+    """In the validation UAR of training, to the base with the same seeds; None of the base."""
+
+    @property
+    def is_base(self) -> bool:
+        """Whether this is what others are held against."""
+        return self.change == BASE
+
+
+@dataclass(frozen=True, eq=False)
+class Ablation:
+    """A study as far as it got; `table` and `page` write it."""
+
+    grid: Grid
+    rows: Sequence[Row]
+    judged: Mapping[str, Comparison]
+    """Evaluation -> every change that has been judged, on the same images or clips."""
+    failures: Sequence[Failure]
+    notes: Sequence[str]
+    origin: Mapping[str, str]
+
+
+def gather(
+    grid: Grid,
+    runs: Sequence[PlannedRun],
+    failures: Sequence[Failure],
+    bootstrap: BootstrapConfig,
+    origin: Mapping[str, str],
+) -> Ablation:
+    """Read what is finished of a study; what is not is missing from its figures."""
+    outcomes = [_read(run) for run in runs if has_finished(run)]
+    changes = (BASE, *grid.changes)
+    of = {change: [o for o in outcomes if o.run.change == change] for change in changes}
+    rows = [_row(change, len(grid.seeds), of[change], of[BASE]) for change in changes]
+    judged, notes = {}, _data_notes(outcomes)
+    for name, one in _read_judged(outcomes).items():
+        try:
+            judged[name] = _compare(one, changes, bootstrap)
+        except ValueError as error:
+            notes.append(f"{name}: the changes cannot be compared: {error}")
+    return Ablation(grid, rows, judged, list(failures), notes, dict(origin))
+
+
+def _read(run: PlannedRun) -> Outcome:
+    claim = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    fingerprint = str(claim["config"]["data_fingerprint"])
+    minutes = {"minutes": seconds_of(run) / 60}
+    epochs = read_jsonl(run.folder / "log.jsonl")
+    if not epochs:
+        return Outcome(run, [], minutes, fingerprint)
+    summary: dict[str, Any] = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
+    best = {**summary["best"], "steps": float(epochs[-1]["step"]), **minutes}
+    if "val/accuracy" in best:
+        best[GAP] = best["train/accuracy"] - best["val/accuracy"]
+    return Outcome(run, epochs, best, fingerprint)
+
+
+def _row(
+    change: str, num_planned: int, outcomes: Sequence[Outcome], base: Sequence[Outcome]
+) -> Row:
+    names = [name for name in (outcomes[0].best if outcomes else {}) if name != "step"]
+    figures = {name: over_seeds([outcome.best[name] for outcome in outcomes]) for name in names}
+    base_uar = {o.run.seed: o.best["val/uar"] for o in base if "val/uar" in o.best}
+    gains = [
+        outcome.best["val/uar"] - base_uar[outcome.run.seed]
+        for outcome in outcomes
+        if outcome.run.seed in base_uar and "val/uar" in outcome.best
+    ]
+    difference = over_seeds(gains) if gains and change != BASE else None
+    return Row(change, num_planned, outcomes, figures, difference)
+
+
+def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Return the mean with Student's t interval; of one value, an interval of no width."""
+    from scipy.stats import t
+
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, mean, mean, confidence)
+    error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * error
+    return Interval(mean, mean - half, mean + half, confidence)
+
+
+def _data_notes(outcomes: Sequence[Outcome]) -> list[str]:
+    """Name runs on other data than the base's, where no change says so."""
+    notes = []
+    base = next((o for o in outcomes if o.run.change == BASE), None)
+    for outcome in outcomes:
+        if base is None or outcome.data_fingerprint == base.data_fingerprint:
+            continue
+        own = getattr(outcome.run.config, "data", None)
+        if own == getattr(base.run.config, "data", None):
+            notes.append(
+                f"{outcome.run.change}, seed {outcome.run.seed}: trained on data that has changed "
+                f"since the base's run (fingerprint {outcome.data_fingerprint[:16]}, there "
+                f"{base.data_fingerprint[:16]}); remove its folder to train it anew."
+            )
+    return notes
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """One evaluation: change -> seeds -> predictions, and the labels to judge among."""
+
+    labels: LabelSpace | None
+    predictions: dict[str, list[list[ClipPrediction]]]
+
+
+def _read_judged(outcomes: Sequence[Outcome]) -> dict[str, _Judged]:
+    found: dict[str, _Judged] = {}
+    for outcome in outcomes:
+        for name, path, labels in _prediction_files(outcome.run):
+            judged = found.setdefault(name, _Judged(labels, {}))
+            seeds = judged.predictions.setdefault(outcome.run.change, [])
+            seeds.append(read_predictions(path))
+    return found
+
+
+def _prediction_files(run: PlannedRun) -> list[tuple[str, Path, LabelSpace | None]]:
+    """Return evaluation, file, labels to judge among; of `compare`, a method is an evaluation."""
+    files: list[tuple[str, Path, LabelSpace | None]] = []
+    for name, config in run.evaluations.items():
+        if has_judged(config):
+            figures = json.loads(Path(config.json).read_text(encoding="utf-8"))
+            files.append((name, Path(config.predictions), LabelSpace.from_names(figures["labels"])))
+    for path in sorted((run.folder / "predictions").glob("*.csv")):
+        method = path.stem.rpartition("-seed")[0]
+        name = method.replace("_", " ") if method in FRAME_VOTES else CLIP_MODEL
+        files.append((name, path, None))
+    return files
+
+
+def _compare(judged: _Judged, changes: Sequence[str], bootstrap: BootstrapConfig) -> Comparison:
+    """Compare every change with the base; without one, nothing is held against anything."""
+    ordered = {name: judged.predictions[name] for name in changes if name in judged.predictions}
+    reference = BASE if BASE in ordered else next(iter(ordered))
+    config = ComparisonConfig(reference=reference, bootstrap=bootstrap)
+    comparison = compare(ordered, config, judged.labels)
+    if BASE in ordered:
+        return comparison
+    alone = tuple(replace(method, difference=None) for method in comparison.methods)
+    return replace(comparison, methods=alone)
