@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
+from emotemporal.data.prepared import write_clip
 from emotemporal.data.table import DatasetTable
 from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detector
 from emotemporal.faces.follow import (
@@ -24,7 +22,7 @@ from emotemporal.faces.follow import (
     without_tail,
 )
 from emotemporal.faces.steady import steady_views
-from emotemporal.storage import digest, write_atomically, write_json
+from emotemporal.storage import digest, write_json
 from emotemporal.types import FaceView, Frame
 from emotemporal.video.file import VideoError, VideoFile
 
@@ -160,14 +158,12 @@ def _write_clip(
             "wanted (min_detected_share)"
         )
     clip = to_clip(views, job.source)
-    data = io.BytesIO()
-    np.savez_compressed(data, crops=clip.crops, times_s=clip.times_s)
     file = f"clips/{job.key}-{number}.npz"
-    write_atomically(out / file, data.getvalue())
+    content = write_clip(out, file, clip, with_targets=False)
     return {
         "file": file,
         "num_frames": len(clip.crops),
         "duration_s": round(float(clip.times_s[-1] - clip.times_s[0]), 6),
         "detected_share": round(share, 4),
-        "digest": digest(data.getvalue()),
+        "digest": content,
     }

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import pandas as pd
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
-from emotemporal.data.clipping import PrepareConfig, VideoDone, VideoJob, clip_video, video_jobs
-from emotemporal.data.prepared import FORMAT_VERSION, PreparedSet, load_prepared, read_record
+from emotemporal.data.clipping import PrepareConfig, VideoJob, clip_video, video_jobs
+from emotemporal.data.prepared import (
+    FORMAT_VERSION,
+    PreparedSet,
+    claim_folder,
+    is_done,
+    load_prepared,
+)
+from emotemporal.data.processes import in_processes
 from emotemporal.data.readers import DatasetConfig, load_dataset
 from emotemporal.data.table import DatasetTable, fingerprint, refuse_fatal
 from emotemporal.faces.detect import DetectorConfig, build_detector, find_yunet
@@ -118,12 +122,14 @@ def prepare(
 def _prepare(table: DatasetTable, out: Path, config: PrepareConfig, workers: int) -> PrepareReport:
     config = _settle_detector(config)
     record = _record(table, config)
-    _claim(out, record)
+    claim_folder(out, record)
     jobs = list(video_jobs(table))
-    left = [job for job in jobs if not _is_done(out, job.key)]
+    left = [job for job in jobs if not is_done(out, job.key)]
     if len(left) < len(jobs):
         _log.info("%s: %d of %d videos are done already", out, len(jobs) - len(left), len(jobs))
-    reasons = {done.key: done.reason for done in _run(left, out, config, workers) if done.reason}
+    work = partial(clip_video, out=out, config=config)
+    found = in_processes(work, left, workers, "prepare", "video")
+    reasons = {done.key: done.reason for done in found if done.reason}
     failures = [(job.source, reasons[job.key]) for job in jobs if job.key in reasons]
     rows = _rows(table, jobs, out, set(reasons))
     text = rows.to_csv(index=False, lineterminator="\n").encode()
@@ -178,51 +184,6 @@ def _record(table: DatasetTable, config: PrepareConfig) -> dict[str, Any]:
         **settings,
         "is_complete": False,
     }
-
-
-def _claim(out: Path, record: dict[str, Any]) -> None:
-    """Make `out` this config's, or refuse where it is another's."""
-    earlier = read_record(out)
-    if earlier is None:
-        write_json(out / "prepare.json", record)
-        return
-    skip = {"is_complete", "clips_digest", "failures", "config_checksum"}
-    differ = [key for key in record if key not in skip and earlier.get(key) != record[key]]
-    if differ:
-        told = "; ".join(f"{key} was {earlier.get(key)}, is {record[key]}" for key in differ)
-        raise ValueError(
-            f"{out} was prepared otherwise: {told}. Choose another folder, or delete this one."
-        )
-
-
-def _run(
-    jobs: Sequence[VideoJob], out: Path, config: PrepareConfig, workers: int
-) -> Iterator[VideoDone]:
-    bar = tqdm(total=len(jobs), desc="prepare", unit="video", disable=None)
-    with bar:
-        if workers <= 1 or len(jobs) < 2:
-            for job in jobs:
-                yield clip_video(job, out, config)
-                bar.update()
-            return
-        # Spawned, not forked: decoders and OpenCV's threads do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
-            futures = [pool.submit(clip_video, job, out, config) for job in jobs]
-            for future in as_completed(futures):
-                yield future.result()
-                bar.update()
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)  # the workers are the parallelism
-
-
-def _is_done(out: Path, key: str) -> bool:
-    path = out / "rows" / f"{key}.json"
-    return path.is_file() and all(
-        (out / clip["file"]).is_file() for clip in json.loads(path.read_text(encoding="utf-8"))
-    )
 
 
 def _rows(

@@ -1,30 +1,36 @@
-"""Reading what `prepare` made: face clips on disk, and what is known of them."""
+"""What `prepare` and `streams` make: face clips on disk, and what is known of them."""
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from emotemporal.faces.crop import CropConfig
 from emotemporal.labels import Emotion
-from emotemporal.storage import digest
+from emotemporal.storage import digest, write_atomically, write_json
 from emotemporal.types import FaceClip, Target
 
 FORMAT_VERSION = 1
-TEXT_COLUMNS = ("file", "emotion", "subject", "take", "split", "source")
+TEXT_COLUMNS = ("file", "emotion", "subject", "take", "split", "source", "stills")
+_TARGETS = ("targets_from_s", "targets_to_s", "targets_emotion")
+"""Arrays of a clip that shows several emotions one after the other."""
+Kind = Literal["clips", "streams"]
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedSet:
     """Face clips with a row each: file, emotion, subject, take, split, source, num_frames, ...
 
-    An emotion, subject, take or split that is not known is the empty string.
+    An emotion, subject, take or split that is not known is the empty string. A stream shows
+    several emotions one after the other; its row names the one that shows longest.
     """
 
     folder: Path
@@ -34,6 +40,8 @@ class PreparedSet:
     detector: str
     fingerprint: str
     """SHA-256 of the rows, which hold the digest of each clip."""
+    kind: Kind = "clips"
+    """`clips` show one emotion each; `streams`, made of stills, change between several."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -49,16 +57,69 @@ class PreparedSet:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 crops, times_s = arrays["crops"], arrays["times_s"]
+                told = (
+                    [arrays[name].tolist() for name in _TARGETS]
+                    if "targets_from_s" in arrays
+                    else None
+                )
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"{path}: missing or damaged ({error}); delete it and its file in rows/, and run "
                 "'emotemporal prepare' again"
             ) from error
-        targets = []
-        if row["emotion"]:
+        targets: list[Target] = []
+        if told is not None:
+            targets = [Target(a, b, Emotion(name)) for a, b, name in zip(*told, strict=True)]
+        elif row["emotion"]:
             last_s = float(times_s[-1]) + frame_period_s(times_s)
             targets = [Target(float(times_s[0]), last_s, Emotion(str(row["emotion"])))]
         return FaceClip(crops, times_s, targets, str(row["subject"]), str(row["source"]))
+
+
+def write_clip(folder: Path, file: str, clip: FaceClip, with_targets: bool) -> str:
+    """Write a clip, lossless, and return its digest; equal clips have equal bytes.
+
+    Without targets, what it shows is the emotion that its row names, throughout.
+    """
+    arrays: dict[str, Any] = {"crops": clip.crops, "times_s": clip.times_s}
+    if with_targets:
+        told = (
+            np.array([target.start_s for target in clip.targets]),
+            np.array([target.end_s for target in clip.targets]),
+            np.array([target.emotion.value for target in clip.targets]),
+        )
+        arrays |= dict(zip(_TARGETS, told, strict=True))
+    data = io.BytesIO()
+    np.savez_compressed(data, **arrays)
+    write_atomically(folder / file, data.getvalue())
+    return digest(data.getvalue())
+
+
+def claim_folder(out: Path, record: Mapping[str, Any]) -> None:
+    """Make `out` this config's, or refuse where it is another's.
+
+    Raises:
+        ValueError: It was filled otherwise; what differs is named.
+    """
+    earlier = read_record(out)
+    if earlier is None:
+        write_json(out / "prepare.json", record)
+        return
+    skip = {"is_complete", "clips_digest", "failures", "config_checksum"}
+    differ = [key for key in record if key not in skip and earlier.get(key) != record[key]]
+    if differ:
+        told = "; ".join(f"{key} was {earlier.get(key)}, is {record[key]}" for key in differ)
+        raise ValueError(
+            f"{out} was prepared otherwise: {told}. Choose another folder, or delete this one."
+        )
+
+
+def is_done(out: Path, key: str) -> bool:
+    """Return whether a job has left its record in rows/, written last, and all that it names."""
+    path = out / "rows" / f"{key}.json"
+    return path.is_file() and all(
+        (out / clip["file"]).is_file() for clip in json.loads(path.read_text(encoding="utf-8"))
+    )
 
 
 def frame_period_s(times_s: np.ndarray) -> float:
@@ -89,7 +150,15 @@ def load_prepared(folder: Path) -> PreparedSet:
         na_values={"start_s": [""], "end_s": [""]},
     )
     crop = CropConfig.from_json(told["follow"]["crop"])
-    return PreparedSet(folder, told["name"], rows, crop, told["detector"], told["clips_digest"])
+    return PreparedSet(
+        folder,
+        told["name"],
+        rows,
+        crop,
+        told["detector"],
+        told["clips_digest"],
+        told.get("kind", "clips"),
+    )
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:

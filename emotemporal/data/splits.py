@@ -85,7 +85,7 @@ def split_by_subject(
     Raises:
         ValueError: There are fewer subjects or groups than splits that want some.
     """
-    groups = _groups(table, twins)
+    groups = linked_groups(table, twins)
     wanted = {split: shares.get(split, 0.0) for split in SPLITS}
     num_groups = int(groups.max()) + 1 if len(groups) else 0
     if num_groups < sum(share > 0 for share in wanted.values()):
@@ -139,7 +139,7 @@ def check_splits(table: DatasetTable, twins: Twins | None = None) -> None:
         raise ValueError(f"{table.name}: " + "\n".join(str(problem) for problem in problems))
 
 
-def _groups(table: DatasetTable, twins: Twins | None) -> Int[np.ndarray, " n"]:
+def linked_groups(table: DatasetTable, twins: Twins | None) -> Int[np.ndarray, " n"]:
     """Number what must stay together: rows linked by a subject, by a file or by a twin."""
     num = len(table)
     keys: list[Int[np.ndarray, " n"]] = [_numbered(list(table.rows["path"]))]
