@@ -153,6 +153,15 @@ def parse_emotion(name: str) -> Emotion:
         ) from None
 
 
+def parse_emotions(names: str) -> tuple[Emotion, ...]:
+    """Return the emotions of a list with commas; none of an empty one.
+
+    Raises:
+        ValueError: A name is no emotion's.
+    """
+    return tuple(parse_emotion(name) for name in names.split(",")) if names else ()
+
+
 def parse_label_space(text: str) -> LabelSpace:
     """Return the label space of a preset ("affectnet8", "savee7") or of a list with commas.
 

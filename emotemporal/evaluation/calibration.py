@@ -61,15 +61,18 @@ class ReliabilityBin:
     accuracy: float
 
 
-def fit_temperature(logits: Float[np.ndarray, "n k"], truth: Float[np.ndarray, "n k"]) -> float:
+def fit_temperature(
+    logits: Float[np.ndarray, "n k"],
+    truth: Float[np.ndarray, "n k"],
+    shift: Float[np.ndarray, " k"] | float = 0.0,
+) -> float:
     """Return what to divide logits by so that their softmax is least surprised by the truth.
 
-    The answers stay as they are: the order of the logits does not change.
-
     Args:
-        logits: Under the prior that the rows have. Under another, a temperature would make up for
-            that as well, and be wrong everywhere else.
+        logits: As the network gives them.
         truth: Shares; each row sums to 1.
+        shift: Added once the logits are divided: from the prior of training to that of the rows.
+            Under another prior, a temperature would make up for that too, and be wrong elsewhere.
 
     Returns:
         Within `MIN_TEMPERATURE` and `MAX_TEMPERATURE`, which is the answer where all rows are
@@ -82,7 +85,8 @@ def fit_temperature(logits: Float[np.ndarray, "n k"], truth: Float[np.ndarray, "
     from scipy.special import log_softmax
 
     def surprise(log_temperature: float) -> float:
-        log_shares = log_softmax(logits.astype(np.float64) / np.exp(log_temperature), axis=1)
+        divided = logits.astype(np.float64) / np.exp(log_temperature)
+        log_shares = log_softmax(divided + shift, axis=1)
         return float(-(truth * log_shares).sum(axis=1).mean())
 
     bounds = (math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE))

@@ -1,0 +1,191 @@
+"""A checkpoint's calibration on labelled images: without its temperature, and with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from emotemporal.data.table import DatasetTable, soft_targets
+from emotemporal.evaluation.calibration import CalibrationFigures, measure_calibration
+from emotemporal.inference.prior import to_probabilities, uncertain_threshold, wanted_prior
+from emotemporal.labels import LabelSpace
+from emotemporal.models.meta import CheckpointMeta
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What some of a table's images show, as a distribution a row."""
+
+    name: str
+    shares: Float[np.ndarray, "n k"]
+    is_known: Bool[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class TruthFigures:
+    """Figures against one truth, at temperature 1 and at the checkpoint's."""
+
+    truth: str
+    before: CalibrationFigures
+    after: CalibrationFigures
+
+
+@dataclass(frozen=True)
+class BackgroundFigures:
+    """What is said of crops that show no face."""
+
+    source: str
+    num_crops: int
+    mean_confidence: float
+    share_uncertain: float | None
+    """Below the checkpoint's threshold; None if it has none under this prior."""
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationReport:
+    """How far a checkpoint's confidence can be trusted on a set of images."""
+
+    figures: tuple[TruthFigures, ...]
+    temperature: float
+    prior: str
+    coverage: float
+    """At which the error of the surest answers is told."""
+    uncertain_below: float | None
+    """The checkpoint's own threshold; None if it has none under this prior."""
+    share_uncertain: float | None
+    """Of these images, all of them."""
+    background: BackgroundFigures | None
+    truths: tuple[Truth, ...]
+    probabilities: tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "n k"]]
+    """Of all images, at temperature 1 and at the checkpoint's."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        return {
+            "prior": self.prior,
+            "temperature": self.temperature,
+            "coverage": self.coverage,
+            "uncertain_below": self.uncertain_below,
+            "share_uncertain": self.share_uncertain,
+            "background": None if self.background is None else asdict(self.background),
+            "against": {
+                found.truth: {"before": asdict(found.before), "after": asdict(found.after)}
+                for found in self.figures
+            },
+        }
+
+    def __str__(self) -> str:
+        surest = f"surest {self.coverage:.0%}"
+        lines = [
+            f"calibration, prior {self.prior}, at temperature 1 and {self.temperature:.3f}",
+            f"  {'against':<14}{'images':>7}{'T':>7}{'NLL':>8}{'Brier':>8}{'ECE':>8}"
+            f"{'error':>8}{surest:>13}{'AURC':>8}",
+        ]
+        for found in self.figures:
+            for temperature, f in ((1.0, found.before), (self.temperature, found.after)):
+                lines.append(
+                    f"  {found.truth:<14}{f.num_images:>7}{temperature:>7.3f}{f.nll:>8.3f}"
+                    f"{f.brier:>8.3f}{f.ece:>8.3f}{f.error:>8.1%}{f.error_covered:>13.1%}"
+                    f"{f.aurc:>8.3f}"
+                )
+        return "\n".join([*lines, *self._told_uncertain()])
+
+    def _told_uncertain(self) -> list[str]:
+        if self.uncertain_below is None:
+            lines = ["  no threshold for uncertain under this prior: 'calibrate' finds one"]
+        else:
+            lines = [
+                f"  uncertain below {self.uncertain_below:.3f}: {self.share_uncertain:.1%} of these"
+            ]
+        if self.background is not None:
+            found = self.background
+            share = (
+                "" if found.share_uncertain is None else f"{found.share_uncertain:.1%} uncertain, "
+            )
+            lines.append(
+                f"  {found.num_crops} crops without a face ({found.source}): {share}"
+                f"mean top probability {found.mean_confidence:.3f}"
+            )
+        return lines
+
+
+def truths_of(table: DatasetTable, labels: LabelSpace) -> tuple[Truth, ...]:
+    """Return what a table's images can be held against.
+
+    With votes: `votes`, their shares; `most_votes`, the emotion with most, where several tie each
+    its part; and `majority`, the one emotion that its reader names. Without: `label` alone.
+    """
+    one, has_one = soft_targets(table, labels, use_votes=False)
+    if not table.has_votes:
+        return (Truth("label", one, has_one),)
+    shares, has_votes = soft_targets(table, labels)
+    is_most = shares == shares.max(axis=1, keepdims=True)
+    return (
+        Truth("votes", shares, has_votes),
+        Truth("most_votes", is_most / is_most.sum(axis=1, keepdims=True), has_votes),
+        Truth("majority", one, has_one),
+    )
+
+
+def report_calibration(
+    logits: Float[np.ndarray, "n k"],
+    table: DatasetTable,
+    meta: CheckpointMeta,
+    prior: str,
+    coverage: float,
+) -> CalibrationReport:
+    """Measure what a checkpoint says of a table's images, under a prior.
+
+    Raises:
+        ValueError: No image shows anything that the model can say.
+    """
+    wanted = wanted_prior(prior, meta)
+    before = to_probabilities(logits, replace(meta, temperature=1.0), wanted)
+    after = to_probabilities(logits, meta, wanted)
+    truths = tuple(t for t in truths_of(table, meta.labels) if t.is_known.any())
+    if not truths:
+        raise ValueError(f"{table.name}: no image shows any of {', '.join(meta.labels.names)}")
+    threshold = uncertain_threshold(meta, wanted)
+    return CalibrationReport(
+        figures=tuple(_against(truth, before, after, coverage) for truth in truths),
+        temperature=meta.temperature,
+        prior=prior,
+        coverage=coverage,
+        uncertain_below=threshold,
+        share_uncertain=_share_below(after, threshold),
+        background=None,
+        truths=truths,
+        probabilities=(before, after),
+    )
+
+
+def report_background(
+    logits: Float[np.ndarray, "b k"], source: str, meta: CheckpointMeta, prior: str
+) -> BackgroundFigures:
+    """Measure what a checkpoint says of crops that show no face."""
+    wanted = wanted_prior(prior, meta)
+    probabilities = to_probabilities(logits, meta, wanted)
+    share = _share_below(probabilities, uncertain_threshold(meta, wanted))
+    confidence = float(probabilities.max(axis=1).mean())
+    return BackgroundFigures(source, len(logits), confidence, share)
+
+
+def _against(
+    truth: Truth,
+    before: Float[np.ndarray, "n k"],
+    after: Float[np.ndarray, "n k"],
+    coverage: float,
+) -> TruthFigures:
+    rows, shares = truth.is_known, truth.shares[truth.is_known]
+    return TruthFigures(
+        truth.name,
+        measure_calibration(before[rows], shares, coverage),
+        measure_calibration(after[rows], shares, coverage),
+    )
+
+
+def _share_below(probabilities: Float[np.ndarray, "n k"], threshold: float | None) -> float | None:
+    return None if threshold is None else float(np.mean(probabilities.max(axis=1) < threshold))
