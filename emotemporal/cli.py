@@ -42,6 +42,8 @@ _DATA = {"--dataset": "--data.name"} | {
 }
 """What data sets are told, by every job that reads one: `--root DIR` for `--data.root DIR`."""
 
+_STILLS = _DATA | {f"--{name}": f"--stills.{name}" for name in ("split", "part", "twin_free_of")}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code: 0 done, 1 refused, 2 unusable, 75 run it again."""
@@ -137,6 +139,14 @@ def _prepare(words: Sequence[str]) -> int:
     return 0
 
 
+def _streams(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.data.streams import StreamsConfig, make_streams
+
+    print(make_streams(parse_config(StreamsConfig, words, "emotemporal streams")))
+    return 0
+
+
 def _pretrain(words: Sequence[str]) -> int:
     from emotemporal.config import parse_config
     from emotemporal.train.pretrain import PretrainConfig, pretrain
@@ -229,6 +239,9 @@ COMMANDS: Mapping[str, Command] = {
         "make train, validation and test by subject and twins", _split, _DATA, "--data.name"
     ),
     "prepare": Command("find the faces in a video data set, once", _prepare, _DATA, "--data.name"),
+    "streams": Command(
+        "make streams of changing expressions out of stills", _streams, _STILLS, "--data.name"
+    ),
     "pretrain": Command("train a frame encoder on images", _pretrain, _DATA),
     "finetune": Command("train a temporal head on prepared clips", _finetune, {}),
     "calibrate": Command("find a checkpoint's temperature and thresholds", _calibrate, _DATA),
