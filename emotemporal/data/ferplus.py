@@ -11,7 +11,7 @@ from emotemporal.data.files import keep_later, nothing_found
 from emotemporal.data.table import VOTE_COLUMNS, DatasetTable, Problem, Split, make_table
 from emotemporal.labels import AFFECTNET_8
 
-VoteRule = Literal["strict", "votes"]
+VoteRule = Literal["strict", "votes", "majority"]
 SingleVotes = Literal["keep", "drop"]
 _USAGES: Mapping[str, tuple[Split, str]] = {
     "Training": ("train", "FER2013Train"),
@@ -32,6 +32,7 @@ def read_ferplus(
         vote_rule: `strict` keeps an image if more than half of its votes go to one of the eight
             emotions. `votes` keeps every image with a vote for an emotion, unless most of its
             votes say "unknown" or "no face"; without a strict majority it has votes and no name.
+            `majority` keeps what `strict` keeps and forgets the votes: one emotion an image.
         single_votes: `drop` takes an emotion's vote away where it is the only one for it, as an
             outlier (as Barsoum et al. 2016 do; their section 3), unless no other vote is left. The
             majority is that of all votes either way.
@@ -61,8 +62,9 @@ def read_ferplus(
     if single_votes == "drop":
         kept = [{**record, **_without_single_votes(record)} for record in kept]
     problems = [*problems, *_told(len(rows) - len(named), len(records) - len(kept), vote_rule)]
+    dropped = (*_NOT_EMOTIONS, *(VOTE_COLUMNS if vote_rule == "majority" else ()))
     for record in kept:
-        for column in _NOT_EMOTIONS:
+        for column in dropped:
             del record[column]
     return make_table("ferplus", root, "images", kept, problems)
 
@@ -83,7 +85,7 @@ def _record(number: int, row: Mapping[str, str]) -> dict[str, object]:
 
 
 def _is_kept(record: Mapping[str, object], vote_rule: VoteRule) -> bool:
-    if vote_rule == "strict":
+    if vote_rule != "votes":
         return record["emotion"] is not None
     is_no_face = any(bool(record[name]) for name in _NOT_EMOTIONS)
     return not is_no_face and any(record[column] for column in VOTE_COLUMNS)
@@ -96,7 +98,7 @@ def _without_single_votes(record: Mapping[str, object]) -> Mapping[str, float]:
 
 
 def _told(num_unnamed: int, num_dropped: int, vote_rule: VoteRule) -> list[Problem]:
-    rule = "without a strict majority" if vote_rule == "strict" else "mostly unknown or no face"
+    rule = "mostly unknown or no face" if vote_rule == "votes" else "without a strict majority"
     reasons = [
         (num_unnamed, f"{num_unnamed} rows name no image (all votes: no face)"),
         (num_dropped, f"{num_dropped} images {rule} left out"),

@@ -46,7 +46,8 @@ class DatasetConfig:
     has_header: bool = True
     """AffectNet: whether the CSV lists begin with the columns' names."""
     vote_rule: VoteRule = "votes"
-    """FER+: keep only images with a strict majority, or all that have votes."""
+    """FER+: keep all that have votes, only images with a strict majority, or those without their
+    votes: one emotion each."""
     calm: Calm = "drop"
     """RAVDESS: what becomes of calm, which is none of the eight emotions."""
     with_songs: bool = False
