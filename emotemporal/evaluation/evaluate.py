@@ -19,19 +19,19 @@ from emotemporal.data.splits import split_rows
 from emotemporal.data.table import DatasetTable, Split, fingerprint, refuse_fatal
 from emotemporal.evaluation.metrics import Interval, Metrics, measure, stack_predictions
 from emotemporal.evaluation.predictions import write_predictions
+from emotemporal.evaluation.shift_figures import ShiftReport, SuiteConfig
 from emotemporal.evaluation.shift_report import shifts_as_text, write_shift_report
-from emotemporal.evaluation.shift_suite import ShiftReport, SuiteConfig, run_suite
+from emotemporal.evaluation.shift_suite import run_suite
 from emotemporal.evaluation.still_images import StillJudge, as_predictions, read_batches
 from emotemporal.inference.engine import Engine
-from emotemporal.inference.load import load_engine
+from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
 from emotemporal.inference.predictor import judge_clip
 from emotemporal.inference.prior import wanted_prior
 from emotemporal.labels import Emotion, LabelSpace, parse_label_space
 from emotemporal.models.meta import CheckpointMeta
 from emotemporal.run_folder import git_commit
-from emotemporal.storage import file_digest, write_json
+from emotemporal.storage import write_json
 from emotemporal.types import ClipPrediction, FaceClip
-from emotemporal.weights import resolve_checkpoint
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,9 @@ class EvaluateConfig:
 
     data: DatasetConfig
     checkpoint: str | None = None
-    """From pretrain or finetune; none takes the one that ships with the package."""
+    """From pretrain, finetune or export; none takes the one that ships with the package."""
+    engine: EngineChoice = "auto"
+    """`auto`: what the checkpoint's file is for; the model that ships is judged in torch."""
     split: Split | None = None
     """Which rows to judge; none judges all."""
     labels: str = ""
@@ -126,7 +128,9 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         CheckpointError: The checkpoint cannot be used.
     """
     table = _read_table(config)
-    engine, meta = load_engine(config.checkpoint, config.device)
+    model = _load(config)
+    _log.info("%s", model)
+    engine, meta = model.engine, model.meta
     # Before hours of judging, what would be refused after them.
     labels = parse_label_space(config.labels) if config.labels else meta.labels
     labels.indices_in(meta.labels)
@@ -145,7 +149,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         prior=config.prior,
         origin={
             "commit": git_commit(),
-            "checkpoint_sha256": file_digest(resolve_checkpoint(config.checkpoint)),
+            "checkpoint_sha256": model.digest,
+            "engine": model.engine_name,
             "data_fingerprint": fingerprint(table),
             "config": to_plain(config),
             "seed": meta.origin.seed,  # of the training; the shifts' stands in the config
@@ -173,6 +178,12 @@ def _read_table(config: EvaluateConfig) -> DatasetTable:
     for problem in table.problems:
         _log.info("note: %s", problem)
     return table
+
+
+def _load(config: EvaluateConfig) -> LoadedModel:
+    # Rounded to int8 the model that ships loses a little; its figures are those of the network.
+    engine = "torch" if (config.checkpoint, config.engine) == (None, "auto") else config.engine
+    return load_model(config.checkpoint, engine, config.device)
 
 
 def _judge_images(table: DatasetTable, judge: StillJudge) -> _Judged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detecto
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.engine import Engine
-from emotemporal.inference.load import load_engine
+from emotemporal.inference.load import EngineChoice, load_model
 from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.sinks import JudgementTable, TextOut, growing_file
@@ -24,6 +25,8 @@ from emotemporal.types import Frame
 from emotemporal.video.file import VideoFile
 from emotemporal.video.image import ImageError, read_image
 from emotemporal.video.source import VideoError
+
+_log = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -35,7 +38,9 @@ class PredictConfig:
     paths: list[str]
     """Videos and images."""
     checkpoint: str | None = None
-    """From pretrain or finetune; none takes the one that ships with the package."""
+    """From pretrain, finetune or export; none takes the one that ships with the package."""
+    engine: EngineChoice = "auto"
+    """`auto`: what the checkpoint's file is for; of the model that ships, the fastest installed."""
     csv: str | None = None
     """Where the table goes; without, to standard output."""
     device: str = "cpu"
@@ -113,7 +118,9 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
         FileNotFoundError: The checkpoint or the table's folder is missing.
         CheckpointError: The checkpoint cannot be used.
     """
-    engine, meta = load_engine(config.checkpoint, config.device, config.num_threads)
+    model = load_model(config.checkpoint, config.engine, config.device, config.num_threads)
+    engine, meta = model.engine, model.meta
+    _log.info("%s", model)
     detector = build_detector(config.detector)
     tallies, without_face, failures = [], [], []
     with ExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from tqdm import tqdm
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
-from emotemporal.inference.load import load_engine
+from emotemporal.inference.load import EngineChoice, load_model
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import LabelSpace
@@ -28,6 +29,8 @@ from emotemporal.video.camera import Camera
 from emotemporal.video.file import VideoFile
 from emotemporal.video.source import VideoError
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class LiveConfig:
@@ -39,7 +42,9 @@ class LiveConfig:
     source: str
     """A video file, or the number of a camera."""
     checkpoint: str | None = None
-    """From pretrain or finetune; none takes the one that ships with the package."""
+    """From pretrain, finetune or export; none takes the one that ships with the package."""
+    engine: EngineChoice = "auto"
+    """`auto`: what the checkpoint's file is for; of the model that ships, the fastest installed."""
     output: str | None = None
     """Labelled video, `.mp4`, `.webm` or `.avi`."""
     csv: str | None = None
@@ -133,7 +138,9 @@ def run_live(config: LiveConfig, clock: Clock = monotonic) -> LiveSummary:
         VideoError: The source fails. A camera's outputs so far are finished then; a file's are
             not kept.
     """
-    engine, meta = load_engine(config.checkpoint, config.device, config.num_threads)
+    model = load_model(config.checkpoint, config.engine, config.device, config.num_threads)
+    engine, meta = model.engine, model.meta
+    _log.info("%s", model)
     follower = Follower(FollowConfig(config.detector, config.tracker, meta.crop))
     predictor = StreamPredictor(engine, meta, config.stream_config())
     lost: list[VideoError] = []
