@@ -122,7 +122,7 @@ def _contrast(crop: Crop, amount: float) -> Crop:
 
 def _cover_eyes(crop: Crop, amount: float, generator: np.random.Generator) -> Crop:
     colour = generator.uniform(0, 50, 3)  # dark glasses
-    return _fill(crop, _within(crop.shape[0], 0.41, (0.42, amount / 2), power=4), colour)
+    return _fill(crop, _within(crop.shape[0], 0.41, (0.4, amount / 2), power=4), colour)
 
 
 def _cover_mouth(crop: Crop, amount: float, generator: np.random.Generator) -> Crop:
@@ -207,7 +207,7 @@ SHIFTS: tuple[Shift, ...] = (
     Shift("low_light", "of each value", (0.6, 0.4, 0.25, 0.15, 0.1), _plain(_darken)),
     Shift("contrast_down", "of the contrast", (0.7, 0.5, 0.35, 0.22, 0.15), _plain(_contrast)),
     Shift("contrast_up", "of the contrast", (1.3, 1.6, 2.0, 2.5, 3.0), _plain(_contrast)),
-    Shift("eyes_covered", "sides, height", (0.08, 0.13, 0.18, 0.23, 0.28), _cover_eyes),
+    Shift("eyes_covered", "sides, height", (0.1, 0.14, 0.18, 0.22, 0.26), _cover_eyes),
     Shift("mouth_covered", "sides, height", (0.12, 0.18, 0.24, 0.3, 0.36), _cover_mouth),
     Shift("downscaled", "px a side", (32, 24, 20, 16, 12), _plain(_downscale)),
     Shift("black_around", "sides, height", (1.2, 1.1, 1.0, 0.92, 0.84), _plain(_black_around)),

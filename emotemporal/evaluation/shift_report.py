@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from emotemporal.data.shifts import NUM_STRENGTHS, Shift, apply_shift, shift_generator
-from emotemporal.evaluation.metrics import Metrics
-from emotemporal.evaluation.shift_suite import ShiftFigure, ShiftReport
+from emotemporal.evaluation.metrics import Interval, Metrics
+from emotemporal.evaluation.shift_figures import ShiftFigure, ShiftReport
 
 _STRENGTHS = range(NUM_STRENGTHS + 1)
 
@@ -47,12 +47,11 @@ def shifts_as_text(report: ShiftReport) -> str:
         + "".join(f"{strength:>10}" for strength in _STRENGTHS[1:])
         + "   UAR kept",
     ]
-    for shift in sorted(report.shifts, key=lambda shift: report.uar_ratio(report.of(shift))):
-        own = report.of(shift)
-        cells = "".join(f"{_pair(figure.metrics):>10}" for figure in own)
-        lines.append(f"  {shift.name:<31}{cells}   {report.uar_ratio(own):8.1%}")
+    for shift in report.from_worst():
+        cells = "".join(f"{_pair(figure.metrics):>10}" for figure in report.of(shift))
+        lines.append(f"  {shift.name:<31}{cells}   {_interval(report.kept_by_shift[shift.name])}")
     lines.append(
-        f"  over all: UAR kept {report.mean_ratio:.1%}, accuracy kept "
+        f"  over all: UAR kept {_interval(report.kept)}, accuracy kept "
         f"{report.accuracy_ratio(report.figures):.1%}; worst shift {report.worst.name}, worst "
         f"figure {worst.shift.name} at {worst.amount:g} {worst.shift.unit} "
         f"(UAR {worst.metrics.uar:.1%})"
@@ -79,7 +78,7 @@ def draw_losses(report: ShiftReport, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shifts = sorted(report.shifts, key=lambda shift: report.uar_ratio(report.of(shift)))
+    shifts = report.from_worst()
     whole = report.unshifted.uar
     losses = np.array([[100 * (whole - f.metrics.uar) for f in report.of(s)] for s in shifts])
     shown = np.concatenate([losses, losses.mean(axis=1, keepdims=True)], axis=1)
@@ -90,9 +89,9 @@ def draw_losses(report: ShiftReport, path: Path) -> None:
     axes.imshow(np.clip(shown, 0, None), cmap="Greys", vmin=0, vmax=1.3 * deepest, aspect="auto")
     for i, shift in enumerate(shifts):
         for j, loss in enumerate(shown[i]):
-            ink = "white" if loss > 0.65 * deepest else "black"
+            ink = "white" if loss > 0.75 * deepest else "black"
             amount = f"{shift.amounts[j]:g}" if j < NUM_STRENGTHS else ""
-            axes.text(j, i - 0.1, f"{-loss:+.1f}", ha="center", va="center", color=ink, fontsize=10)
+            axes.text(j, i - 0.1, _points(-loss), ha="center", va="center", color=ink, fontsize=10)
             axes.text(j, i + 0.28, amount, ha="center", va="center", color=ink, fontsize=7)
     axes.set_yticks(range(len(shifts)), [f"{s.name}\n({s.unit})" for s in shifts], fontsize=7.5)
     axes.set_xticks(range(NUM_STRENGTHS + 1), [*map(str, _STRENGTHS[1:]), "mean"])
@@ -101,7 +100,7 @@ def draw_losses(report: ShiftReport, path: Path) -> None:
     axes.set_xlabel("strength; small figures: how much, in the unit at the left")
     axes.set_title(
         f"Points of UAR under each shift; unshifted {100 * whole:.1f} %, "
-        f"kept over all {100 * report.mean_ratio:.1f} %",
+        f"kept over all {100 * report.kept.estimate:.1f} %",
         fontsize=10,
     )
     figure.savefig(path, dpi=130)
@@ -145,6 +144,15 @@ def _record(report: ShiftReport, figure: ShiftFigure | None, m: Metrics) -> dict
     }
     recalls = {f"recall_{r.emotion}": f"{r.recall.estimate:.6g}" for r in m.recalls if r.num_clips}
     return named | recalls
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.estimate:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def _points(value: float) -> str:
+    rounded = round(value, 1)
+    return "0.0" if rounded == 0 else f"{rounded:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _pair(metrics: Metrics) -> str:

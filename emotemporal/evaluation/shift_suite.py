@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -14,112 +12,20 @@ from tqdm import tqdm
 from emotemporal.data.seeds import derive_seed
 from emotemporal.data.shifts import NUM_STRENGTHS, SHIFTS, Shift, apply_shift, shift_generator
 from emotemporal.data.table import DatasetTable
-from emotemporal.evaluation.metrics import Metrics, measure, stack_predictions
+from emotemporal.evaluation.metrics import Interval, JudgedClips, measure, stack_predictions
+from emotemporal.evaluation.shift_figures import ShiftFigure, ShiftReport, SuiteConfig
+from emotemporal.evaluation.statistics import (
+    BootstrapConfig,
+    draw_resamples,
+    percentile_interval,
+    resampled_confusions,
+    uar_of,
+)
 from emotemporal.evaluation.still_images import StillJudge, as_predictions, read_batches
 from emotemporal.labels import LabelSpace
 
 _STRENGTHS = range(1, NUM_STRENGTHS + 1)
-
-
-@dataclass(frozen=True)
-class SuiteConfig:
-    """Which part of the images meets the shifts, and what they are drawn from."""
-
-    share: float = 1.0
-    """Of each emotion's images, to the next whole one."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise ValueError(f"shift_share is {self.share}; it can be above 0, up to 1")
-
-
-@dataclass(frozen=True, eq=False)
-class ShiftFigure:
-    """What one shift at one strength leaves."""
-
-    shift: Shift
-    strength: int
-    """1 to 5."""
-    metrics: Metrics
-
-    @property
-    def amount(self) -> float:
-        """In the shift's unit."""
-        return self.shift.amounts[self.strength - 1]
-
-
-@dataclass(frozen=True, eq=False)
-class ShiftReport:
-    """The suite's figures, all on the same images."""
-
-    unshifted: Metrics
-    figures: tuple[ShiftFigure, ...]
-    """Five a shift, from the weakest."""
-    config: SuiteConfig
-    example: UInt8[np.ndarray, "s s 3"]
-    """The first image's crop, to show the shifts on."""
-    example_path: str
-
-    @property
-    def shifts(self) -> tuple[Shift, ...]:
-        """In the order of their figures."""
-        return tuple(dict.fromkeys(figure.shift for figure in self.figures))
-
-    def of(self, shift: Shift) -> tuple[ShiftFigure, ...]:
-        """Return one shift's figures, from the weakest."""
-        return tuple(figure for figure in self.figures if figure.shift == shift)
-
-    def uar_ratio(self, figures: Sequence[ShiftFigure]) -> float:
-        """Return the mean UAR of some figures as a share of the unshifted; NaN if that is 0."""
-        return _ratio([figure.metrics.uar for figure in figures], self.unshifted.uar)
-
-    def accuracy_ratio(self, figures: Sequence[ShiftFigure]) -> float:
-        """Return the mean accuracy of some figures as a share of the unshifted."""
-        return _ratio([figure.metrics.accuracy for figure in figures], self.unshifted.accuracy)
-
-    @property
-    def mean_ratio(self) -> float:
-        """UAR over all shifts and strengths, as a share of the unshifted one."""
-        return self.uar_ratio(self.figures)
-
-    @property
-    def worst(self) -> Shift:
-        """The shift that leaves the least UAR, over its strengths."""
-        return min(self.shifts, key=lambda shift: sum(f.metrics.uar for f in self.of(shift)))
-
-    @property
-    def worst_figure(self) -> ShiftFigure:
-        """The one figure of the least UAR."""
-        return min(self.figures, key=lambda figure: figure.metrics.uar)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as plain values; shares and ratios are 0 to 1, None where undefined."""
-        worst = self.worst_figure
-        return {
-            "num_images": self.unshifted.num_clips,
-            "share": self.config.share,
-            "seed": self.config.seed,
-            "unshifted": {"accuracy": self.unshifted.accuracy, "uar": self.unshifted.uar},
-            "mean_uar": float(np.mean([f.metrics.uar for f in self.figures])),
-            "mean_uar_ratio": _or_none(self.mean_ratio),
-            "mean_accuracy_ratio": _or_none(self.accuracy_ratio(self.figures)),
-            "worst_shift": self.worst.name,
-            "worst_figure": {"shift": worst.shift.name, "strength": worst.strength},
-            "shifts": {shift.name: self._shift_to_json(shift) for shift in self.shifts},
-        }
-
-    def _shift_to_json(self, shift: Shift) -> dict[str, Any]:
-        own = self.of(shift)
-        return {
-            "unit": shift.unit,
-            "amounts": list(shift.amounts),
-            "accuracy": [f.metrics.accuracy for f in own],
-            "uar": [f.metrics.uar for f in own],
-            "accuracy_ratio": [_or_none(self.accuracy_ratio([f])) for f in own],
-            "uar_ratio": [_or_none(self.uar_ratio([f])) for f in own],
-            "mean_uar_ratio": _or_none(self.uar_ratio(own)),
-        }
+_BOOTSTRAP = BootstrapConfig(num_resamples=2000)
 
 
 def run_suite(
@@ -145,6 +51,7 @@ def run_suite(
         ValueError: No image shows any of `labels`.
         ImageError: A file cannot be read, by name.
     """
+    own = judge.meta.labels
     rows = stratified_part(table, labels, config)
     cells: list[tuple[Shift | None, int]] = [(None, 0)]
     cells += [(shift, strength) for shift in shifts for strength in _STRENGTHS]
@@ -158,18 +65,19 @@ def run_suite(
                 found.append(judge.judge(_shift_batch(crops, paths, cell, config.seed)))
                 bar.update(len(batch))
     assert example is not None
-    own = judge.meta.labels
-    measured = [
-        measure(stack_predictions(as_predictions(table, rows, np.concatenate(found), own), labels))
+    judged = [
+        stack_predictions(as_predictions(table, rows, np.concatenate(found), own), labels)
         for found in answers
     ]
+    kept, kept_by_shift = _measure_kept(judged, shifts)
+    measured = [measure(one) for one in judged]
     figures = tuple(
         ShiftFigure(shift, strength, metrics)
         for (shift, strength), metrics in zip(cells, measured, strict=True)
         if shift is not None
     )
     first = str(table.rows["path"].iloc[rows[0]])
-    return ShiftReport(measured[0], figures, config, example, first)
+    return ShiftReport(measured[0], figures, kept, kept_by_shift, config, example, first)
 
 
 def stratified_part(table: DatasetTable, labels: LabelSpace, config: SuiteConfig) -> list[int]:
@@ -207,9 +115,30 @@ def _shift_batch(
     )
 
 
-def _ratio(values: Sequence[float], whole: float) -> float:
-    return float(np.mean(values)) / whole if whole > 0 else float("nan")
+def _measure_kept(
+    judged: Sequence[JudgedClips], shifts: Sequence[Shift]
+) -> tuple[Interval, dict[str, Interval]]:
+    """Return the share of UAR kept over all and by shift; `judged` begins with the unshifted."""
+    targets, labels = judged[0].targets, judged[0].labels
+    resamples = draw_resamples(judged[0].subjects, targets, _BOOTSTRAP)
+    answers = np.stack([one.answers for one in judged])
+    drawn = uar_of(resampled_confusions(answers, targets, len(labels), resamples))
+    truth = uar_of(np.stack([measure(one).confusion for one in judged]))[:, None]
+
+    def interval(which: slice) -> Interval:
+        estimate, resampled = (
+            _ratios(values[1:][which].mean(axis=0), values[0]) for values in (truth, drawn)
+        )
+        return percentile_interval(float(estimate[0]), resampled, _BOOTSTRAP.confidence)
+
+    by_shift = {
+        shift.name: interval(slice(i * NUM_STRENGTHS, (i + 1) * NUM_STRENGTHS))
+        for i, shift in enumerate(shifts)
+    }
+    return interval(slice(None)), by_shift
 
 
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _ratios(
+    values: Float[np.ndarray, " r"], wholes: Float[np.ndarray, " r"]
+) -> Float[np.ndarray, " r"]:
+    return np.divide(values, wholes, out=np.full(values.shape, np.nan), where=wholes > 0)
