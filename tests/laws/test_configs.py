@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from emotemporal.ablate.compare import CompareConfig
+from emotemporal.ablate.grid import read_grid
+from emotemporal.ablate.plan import plan_runs
 from emotemporal.config import ConfigError, parse_config
 from emotemporal.data.augment import AugmentConfig
 from emotemporal.train.finetune import FinetuneConfig, finetune
@@ -17,20 +19,25 @@ from tests.small_sets import draw_affectnet, prepare_savee
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RUNS = sorted((CONFIGS / "runs").glob("*.yaml"))
-ABLATIONS = sorted((CONFIGS / "ablations").glob("*.yaml"))
+STUDIES = sorted((CONFIGS / "ablations").glob("*.yaml"))
 SWEEPS = sorted((CONFIGS / "sweeps").glob("*.yaml"))
 KINDS = {"pretrain": PretrainConfig, "finetune": FinetuneConfig, "compare": CompareConfig}
 
 
 def _job(path: Path) -> str:
     """Return which job the command in a config's header starts."""
+    name = f"configs/{path.parent.name}/{path.name}"
     jobs = [
         line.split()[2]
         for line in path.read_text().splitlines()
-        if line.startswith("#") and f"--config configs/{path.parent.name}/{path.name}" in line
+        if line.startswith("#") and (f"--config {name}" in line or f" ablate {name}" in line)
     ]
     assert len(jobs) == 1, f"{path.name}: its header has no command, or several"
     return jobs[0]
+
+
+ABLATIONS = [path for path in STUDIES if _job(path) != "ablate"]
+GRIDS = [path for path in STUDIES if _job(path) == "ablate"]
 
 
 def _load(path: Path):
@@ -44,12 +51,17 @@ def _quick(run: RunConfig, out: Path) -> RunConfig:
 def test_there_are_configs_of_each_kind():
     assert RUNS
     assert ABLATIONS
+    assert GRIDS
     assert SWEEPS
 
 
 @pytest.mark.parametrize("path", RUNS + ABLATIONS, ids=lambda path: path.stem)
 def test_a_config_loads_and_its_header_says_command_and_result(path):
     _load(path)
+    _check_header(path)
+
+
+def _check_header(path: Path) -> None:
     header = "\n".join(line for line in path.read_text().splitlines() if line.startswith("#"))
     assert any(word in header.lower() for word in ("not yet run", "measured", "experiments/"))
 
@@ -132,6 +144,15 @@ def test_a_fine_tuning_config_builds_its_model_and_takes_a_step(
     )
     assert finetune(small).epoch == 2
     assert (tmp_path / "run" / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_a_grid_asks_a_question_and_each_of_its_changes_can_be_run(path, tmp_path):
+    grid = read_grid(str(path))
+    runs = plan_runs(grid, tmp_path)
+    assert {run.change for run in runs} == {"base", *grid.changes}
+    assert grid.question.endswith("?")
+    _check_header(path)
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
