@@ -11,7 +11,7 @@ from typing import Any, Literal, cast, get_args
 
 from emotemporal.faces.crop import CropConfig
 from emotemporal.labels import Emotion, LabelSpace, parse_emotion
-from emotemporal.models.plain import build, fits, number, require_shares
+from emotemporal.models.plain import build, fits, number, require_shares, without
 from emotemporal.preprocess import PreprocessConfig
 from emotemporal.timing import ClipRate
 
@@ -46,6 +46,8 @@ class ModelConfig:
     answer: Literal["last", "mean"] = "last"
     """A GRU's one answer to a whole clip: after its last frame, when it has seen everything, or,
     of one that learned to follow changes, the mean. A frame head's is always the mean."""
+    head_input: Literal["features", "logits"] = "features"
+    """What a GRU is given: features, or no more than a frozen frame classifier's logits of them."""
 
     def __post_init__(self) -> None:
         # The upper ends are far above any real one: a broken file must not fill the memory.
@@ -56,6 +58,8 @@ class ModelConfig:
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it can be 0 up to, not including, 1")
+        if self.head_input == "logits" and self.head != "gru":
+            raise ValueError("head_input logits is of a GRU's; a frame head takes features")
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class CheckpointMeta:
             "preprocess": asdict(self.preprocess),
             "crop": self.crop.to_json(),
             "clip_rate_hz": self.clip_rate_hz,
-            "model": asdict(self.model),
+            "model": without(asdict(self.model), head_input="features"),
             "training_prior": list(self.training_prior),
             "temperature": self.temperature,
             "metrics": dict(self.metrics),

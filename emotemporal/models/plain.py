@@ -48,3 +48,8 @@ def require_shares(name: str, shares: Sequence[float], count: int) -> None:
         raise ValueError(f"{name}: the prior has shares outside 0 to 1: {shares}")
     if not math.isclose(sum(shares), 1.0, abs_tol=1e-4):
         raise ValueError(f"{name}: the prior sums to {sum(shares):.6f}, not to 1")
+
+
+def without(values: Mapping[str, Any], **usual: object) -> dict[str, Any]:
+    """Leave out fields that are as usual: programs that do not know them read all other files."""
+    return {k: v for k, v in values.items() if k not in usual or v != usual[k]}

@@ -11,6 +11,10 @@ from torch import Tensor, nn
 
 from emotemporal.models.meta import ModelConfig
 
+_LEAST_LOG = -7.0
+"""Of a probability: about 0.001. What a sure classifier says of the others must not fill the GRU's
+input."""
+
 
 class TemporalState(NamedTuple):
     """What the head remembers of a stream. `b` streams advance together."""
@@ -61,7 +65,40 @@ class GRUHead(nn.Module):
         return self.classifier(outputs), TemporalState(hidden)
 
 
-def build_head(feature_dim: int, num_labels: int, config: ModelConfig) -> FrameHead | GRUHead:
+class LogitsGRUHead(nn.Module):
+    """A causal GRU that is told only what a frame classifier made of each frame.
+
+    The classifier is part of the head, so that it travels with it, but never learns here: what the
+    GRU adds is what can be known from answers over time alone.
+    """
+
+    def __init__(self, feature_dim: int, num_labels: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.frame_classifier = nn.Linear(feature_dim, num_labels).requires_grad_(False)
+        between_layers = config.dropout if config.num_layers > 1 else 0.0
+        self.gru = nn.GRU(
+            num_labels,
+            config.hidden_dim,
+            config.num_layers,
+            batch_first=True,
+            dropout=between_layers,
+        )
+        self.classifier = nn.Linear(config.hidden_dim, num_labels)
+
+    def forward(
+        self, features: Float[Tensor, "b t d"], state: TemporalState | None = None
+    ) -> tuple[Float[Tensor, "b t k"], TemporalState]:
+        """Advance the stream by `t` frames; `t = 1` is the live case, `t = T` the offline one."""
+        hidden = None if state is None else state.hidden
+        answers = self.frame_classifier(features).log_softmax(-1).clamp(min=_LEAST_LOG)
+        outputs, hidden = self.gru(answers, hidden)
+        return self.classifier(outputs), TemporalState(hidden)
+
+
+Head = FrameHead | GRUHead | LogitsGRUHead
+
+
+def build_head(feature_dim: int, num_labels: int, config: ModelConfig) -> Head:
     """Return the head that `config` names.
 
     Raises:
@@ -69,6 +106,8 @@ def build_head(feature_dim: int, num_labels: int, config: ModelConfig) -> FrameH
     """
     if config.head == "frame":
         return FrameHead(feature_dim, num_labels, config)
+    if config.head == "gru" and config.head_input == "logits":
+        return LogitsGRUHead(feature_dim, num_labels, config)
     if config.head == "gru":
         return GRUHead(feature_dim, num_labels, config)
     raise ValueError(f"head is {config.head!r}; it can be 'frame' or 'gru'")

@@ -53,6 +53,14 @@ def test_a_description_comes_back_as_it_was(write, meta):
     assert read_meta(write(describe(meta.to_json()))) == meta
 
 
+def test_what_a_head_is_given_is_written_where_it_differs_alone(write, meta):
+    assert "head_input" not in meta.to_json()["model"]
+    on_logits = replace(meta, model=replace(meta.model, head_input="logits"))
+    assert read_meta(write(describe(on_logits.to_json()))) == on_logits
+    with pytest.raises(ValueError, match="frame head takes features"):
+        replace(on_logits.model, head="frame")
+
+
 def test_what_calibration_found_comes_back_and_is_absent_where_there_was_none(write, meta):
     calibrated = replace(meta, **CALIBRATED)
     assert read_meta(write(describe(calibrated.to_json()))) == calibrated

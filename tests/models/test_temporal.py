@@ -18,6 +18,7 @@ CONFIGS = [
     pytest.param(ModelConfig(head="frame"), id="frame"),
     pytest.param(ModelConfig(head="gru", hidden_dim=16), id="gru"),
     pytest.param(ModelConfig(head="gru", hidden_dim=8, num_layers=3, dropout=0.5), id="deep-gru"),
+    pytest.param(ModelConfig(head="gru", hidden_dim=8, head_input="logits"), id="gru-on-logits"),
 ]
 
 
@@ -140,3 +141,18 @@ def test_an_unknown_head_is_refused_with_those_there_are(meta):
 def test_a_model_that_cannot_be_is_refused(fields, said):
     with pytest.raises(ValueError, match=said):
         ModelConfig(**fields)
+
+
+@torch.inference_mode()
+def test_a_gru_on_logits_knows_no_more_of_a_frame_than_its_frame_classifier():
+    head = make_head(ModelConfig(head="gru", hidden_dim=8, head_input="logits"))
+    assert not any(p.requires_grad for p in head.frame_classifier.parameters())
+    features = make_features()
+    blind = torch.linalg.svd(head.frame_classifier.weight).Vh[-1]  # what no logit depends on
+    changed = (
+        features
+        + 5
+        * torch.randn(features.shape[:2], generator=torch.Generator().manual_seed(0))[..., None]
+        * blind
+    )
+    torch.testing.assert_close(head(features)[0], head(changed)[0], rtol=0, atol=1e-4)
