@@ -20,7 +20,7 @@ from emotemporal.labels import LabelSpace, parse_label_space
 from emotemporal.models.checkpoint import load_checkpoint
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointError, CheckpointMeta
-from emotemporal.train.balance import class_weights, epoch_order, training_prior
+from emotemporal.train.balance import class_weights, epoch_order, logit_offsets, training_prior
 from emotemporal.train.features import ViewConfig, compute_features, require_same_crop
 from emotemporal.train.heads import HeadConfig, head_task, new_head
 from emotemporal.train.networks import frame_logits, join, whole_net, with_new_head
@@ -240,6 +240,7 @@ def _frames_task(
         batches_per_epoch=len(batch_rows(np.arange(len(train)), optim.batch_size)),
         validate=judge if len(judged) else None,
         class_weights=class_weights(counts, labels, optim),
+        logit_offsets=logit_offsets(counts, labels, optim),
     )
 
 

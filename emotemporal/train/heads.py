@@ -20,7 +20,7 @@ from emotemporal.data.seeds import derive_seed, sample_generator
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import ModelConfig
 from emotemporal.models.temporal import build_head
-from emotemporal.train.balance import class_weights, epoch_order
+from emotemporal.train.balance import class_weights, epoch_order, logit_offsets
 from emotemporal.train.features import ClipFeatures
 from emotemporal.train.loop import fit
 from emotemporal.train.optim import OptimConfig
@@ -96,6 +96,7 @@ def head_task(
         batches_per_epoch=len(clips) // min(config.optim.batch_size, len(clips)),
         validate=judge if judged else None,
         class_weights=class_weights(counts, labels, config.optim),
+        logit_offsets=logit_offsets(counts, labels, config.optim),
     )
 
 

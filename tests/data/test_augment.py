@@ -19,6 +19,8 @@ EVERYTHING = AugmentConfig(
     jpeg_share=1.0,
     noise_share=1.0,
     erasing_share=1.0,
+    downscale_share=1.0,
+    mask_share=1.0,
 )
 ONLY = {
     "flip": replace(NO_AUGMENTATION, flip_share=1.0),
@@ -34,6 +36,8 @@ ONLY = {
     "jpeg": replace(NO_AUGMENTATION, jpeg_share=1.0),
     "noise": replace(NO_AUGMENTATION, noise_share=1.0),
     "erasing": replace(NO_AUGMENTATION, erasing_share=1.0),
+    "downscale": replace(NO_AUGMENTATION, downscale_share=1.0),
+    "mask": replace(NO_AUGMENTATION, mask_share=1.0),
 }
 
 
@@ -105,6 +109,20 @@ def test_erasing_hides_at_most_the_share_asked_for():
         assert (out != crops).any(axis=-1).mean() < 0.22
 
 
+def test_a_mask_leaves_the_middle_and_blacks_out_the_corners():
+    crops = np.full((1, 40, 40, 3), 200, dtype=np.uint8)
+    out = augment(crops, ONLY["mask"], seeded(1))[0]
+    assert (out[15:25, 15:25] == 200).all()
+    assert (out[[0, 0, -1, -1], [0, -1, 0, -1]] == 0).all()
+
+
+def test_a_face_far_away_has_less_detail_and_the_same_light():
+    crops = np.random.default_rng(0).integers(0, 256, (1, 48, 48, 3), dtype=np.uint8)
+    far = augment(crops, replace(ONLY["downscale"], downscale=0.25), seeded(2))
+    assert far.std() < 0.7 * crops.std()
+    assert abs(far.mean() - crops.mean()) < 2
+
+
 def test_a_rotation_moves_nothing_at_the_centre_and_turns_in_no_black():
     crops = np.full((1, 33, 33, 3), 200, dtype=np.uint8)
     crops[0, 15:18, 15:18] = 50
@@ -147,6 +165,7 @@ def test_the_crops_given_and_the_global_generators_are_left_alone():
         {"rotation_deg": -3.0},
         {"brightness": 2.0},
         {"jpeg_quality": 0},
+        {"downscale_share": 0.5, "downscale": 0.0},
         {"noise": float("nan")},
     ],
 )

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from emotemporal.data.cremad import read_cremad
 from emotemporal.data.ferplus import read_ferplus
 from emotemporal.data.folder import read_folder
 from emotemporal.data.manifest import read_manifest
 from emotemporal.data.ravdess import read_ravdess
-from emotemporal.data.readers import DatasetConfig, load_dataset, read_dataset
+from emotemporal.data.readers import DatasetConfig, load_dataset, near_twins, read_dataset
 from emotemporal.data.savee import read_savee
 from emotemporal.data.table import count_by_emotion, soft_targets
 from emotemporal.labels import AFFECTNET_8, Emotion
@@ -160,6 +162,22 @@ def test_ferplus_keeps_votes_where_no_emotion_has_the_majority(tmp_path):
     assert not soft_targets(table, AFFECTNET_8, use_votes=False)[1][tie]
 
 
+def test_ferplus_leaves_out_what_one_voter_alone_saw(tmp_path):
+    table = read_ferplus(write_ferplus(tmp_path), "votes", "drop")
+    anger = table.rows[table.rows["path"].str.endswith("fer1.png")].iloc[0]
+    assert (anger["votes_anger"], anger["votes_fear"]) == (9, 0)
+    tie = table.rows[table.rows["path"].str.endswith("fer2.png")].iloc[0]
+    assert (tie["votes_neutral"], tie["votes_sadness"]) == (5, 5)
+
+
+def test_ferplus_keeps_single_votes_where_there_are_no_others(tmp_path):
+    write_ferplus(tmp_path)
+    rows = [ferplus_row("fer1.png", neutral=1, fear=1, unknown=5, NF=3)]
+    write_csv(tmp_path / "fer2013new.csv", rows)
+    table = read_ferplus(tmp_path, "votes", "drop")
+    assert list(table.rows[["votes_neutral", "votes_fear"]].iloc[0]) == [1, 1]
+
+
 def test_ferplus_without_its_columns_is_refused(tmp_path):
     write_csv(tmp_path / "fer2013new.csv", [{"Usage": "Training", "neutral": 10}])
     assert "there is no column" in fatal(read_ferplus(tmp_path))
@@ -277,7 +295,26 @@ def test_training_refuses_files_that_splits_share_or_drops_them(tmp_path):
         "train1",
         "train2",
     ]
-    assert "1 rows equal to one of a later split left out" in told(table)
+    assert "1 rows with a twin in a later split left out" in told(table)
+
+
+def test_training_drops_mirror_images_where_it_is_told_to(tmp_path):
+    original = write_image(tmp_path / "train" / "happy" / "a.png", 1)
+    for seed in (2, 3):
+        write_image(tmp_path / "train" / "happy" / f"{seed}.png", seed)
+    (tmp_path / "test" / "happy").mkdir(parents=True)
+    mirror = Image.open(original).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    mirror.save(tmp_path / "test" / "happy" / "b.png")
+    config = DatasetConfig(name="folder", root=str(tmp_path), shared_twins="drop")
+    assert len(load_dataset(config)) == 4  # no two files have the same bytes
+    table = load_dataset(replace(config, shared_twins="drop_near"))
+    assert sorted(Path(path).stem for path in table.rows["path"]) == ["2", "3", "b"]
+
+
+def test_near_twins_are_not_looked_for_in_videos(tmp_path):
+    write_savee(tmp_path)
+    with pytest.raises(ValueError, match="looked for in images"):
+        near_twins(read_savee(tmp_path))
 
 
 def test_a_subject_in_two_splits_is_refused_by_name(tmp_path):

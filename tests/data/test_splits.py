@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotemporal.data.readers import DatasetConfig, read_dataset
-from emotemporal.data.select import cap_per_class, keep_labels
+from emotemporal.data.select import cap_per_class, keep_labels, take_share
 from emotemporal.data.sharing import shared_subjects
 from emotemporal.data.signatures import Signature, sign_table
 from emotemporal.data.split_file import apply_split_file, write_split_file
@@ -247,6 +247,15 @@ def test_a_missing_file_is_a_problem_and_not_a_crash(tmp_path):
     table = make_table("own", tmp_path, "images", [{"path": "gone.png"}])
     for how in ("decoded", "bytes"):
         assert sign_table(table, how)[0].problem is not None
+
+
+def test_a_share_is_taken_of_every_emotion_and_grows_by_adding():
+    table = table_of([""] * 50, emotions=("fear", "fear", "fear", "fear", "anger"))
+    fifth, half = (take_share(table, share, 1) for share in (0.2, 0.5))
+    assert fifth.rows["emotion"].value_counts().to_dict() == {"fear": 8, "anger": 2}
+    assert set(fifth.rows["path"]) < set(half.rows["path"])
+    assert fingerprint(fifth) != fingerprint(take_share(table, 0.2, 2))
+    assert len(take_share(table, 0.001, 1)) == 2
 
 
 def test_the_cap_keeps_the_same_rows_for_a_seed():

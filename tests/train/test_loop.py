@@ -57,6 +57,31 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(fabric):
     assert not np.array_equal(one, third)
 
 
+def test_looking_for_flat_minima_ends_elsewhere_and_still_learns(fabric):
+    clips = make_clips()
+    plain, _ = train_head(clips, clips, LABELS, _config(), 0, fabric, MemoryKeeper())
+    config = _config(sam_rho=0.1)
+    sharp, progress = train_head(clips, clips, LABELS, config, 0, fabric, MemoryKeeper())
+    assert not np.array_equal(_weights(plain), _weights(sharp))
+    assert progress.rows[-1].val_uar > 0.9
+
+
+def test_a_prior_in_the_loss_takes_the_prior_out_of_the_answers(fabric):
+    """Features that say nothing: what is left to learn is how often each emotion occurs."""
+    clips = [replace(clip, views=np.ones_like(clip.views)) for clip in make_clips()]
+    rare = [clip for clip in clips if clip.emotion is PAIR[1]][:4]
+    clips = [clip for clip in clips if clip.emotion is PAIR[0]] + rare
+
+    def answer(**optim):
+        config = _config(epochs=60, **optim)
+        head, _ = train_head(clips, [], LABELS, config, 0, fabric, MemoryKeeper())
+        return head_probabilities(head, clips[0], config.sampling)[-1, 1]
+
+    share = len(rare) / len(clips)
+    assert answer() == pytest.approx(share, abs=0.1)
+    assert answer(loss="logit_adjusted") == pytest.approx(0.5, abs=0.12)
+
+
 def test_the_global_generator_is_left_alone(fabric):
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -64,9 +89,10 @@ def test_the_global_generator_is_left_alone(fabric):
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.parametrize("sam_rho", [0.0, 0.05])
 @pytest.mark.parametrize("stop_at", [1, 5, 6, 7, 12, 17])
-def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(fabric, tmp_path, stop_at):
-    clips, config = make_clips(), _config(epochs=3, ema_decay=0.9)
+def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(fabric, tmp_path, stop_at, sam_rho):
+    clips, config = make_clips(), _config(epochs=3, ema_decay=0.9, sam_rho=sam_rho)
 
     def run(keeper, stop=None):
         head = new_head(clips[0].views.shape[-1], LABELS, config.model, 3)

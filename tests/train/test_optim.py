@@ -60,6 +60,12 @@ def test_frozen_parameters_are_left_out():
         pytest.param(
             {"class_weights": "balanced", "sampling": "balanced"}, "twice", id="balanced-twice"
         ),
+        pytest.param(
+            {"loss": "logit_adjusted", "sampling": "balanced"},
+            "sampling and loss both",
+            id="adjusted-and-drawn",
+        ),
+        pytest.param({"sam_rho": -0.1}, "sam_rho is -0.1", id="radius-below-nothing"),
     ],
 )
 def test_contradictions_are_refused(values, told):
