@@ -18,6 +18,7 @@ from emotemporal.evaluation.calibration import coverage_threshold, fit_temperatu
 from emotemporal.evaluation.calibration_report import CalibrationReport, report_calibration
 from emotemporal.evaluation.image_logits import table_logits
 from emotemporal.evaluation.metrics import ClassRecall, wilson_interval
+from emotemporal.inference.caution import without_hidden
 from emotemporal.inference.load import load_engine
 from emotemporal.inference.prior import adjust_prior, to_probabilities, wanted_prior
 from emotemporal.labels import parse_emotions
@@ -110,9 +111,10 @@ def calibrate(config: CalibrateConfig) -> Calibration:
     recalls = _recalls(probabilities, table, meta)
     # Written so that an emotion of which there was no image, whose bounds are NaN, is weak too.
     weak = tuple(r.emotion for r in recalls if not r.recall.low >= config.weak_below)
+    shown = without_hidden(probabilities, meta.labels, frozenset(hidden))
     calibrated = replace(
         fitted,
-        uncertain_below=coverage_threshold(probabilities.max(axis=1), config.coverage),
+        uncertain_below=coverage_threshold(shown.max(axis=1), config.coverage),
         uncertain_prior=wanted,
         weak=weak,
         hidden=hidden,

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 
 from emotemporal.data.table import DatasetTable, soft_targets
 from emotemporal.evaluation.calibration import CalibrationFigures, measure_calibration
-from emotemporal.inference.prior import to_probabilities, uncertain_threshold, wanted_prior
+from emotemporal.inference.caution import fitted_threshold, without_hidden
+from emotemporal.inference.prior import to_probabilities, wanted_prior
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import CheckpointMeta
 
@@ -148,14 +149,14 @@ def report_calibration(
     truths = tuple(t for t in truths_of(table, meta.labels) if t.is_known.any())
     if not truths:
         raise ValueError(f"{table.name}: no image shows any of {', '.join(meta.labels.names)}")
-    threshold = uncertain_threshold(meta, wanted)
+    threshold = fitted_threshold(meta, wanted)
     return CalibrationReport(
         figures=tuple(_against(truth, before, after, coverage) for truth in truths),
         temperature=meta.temperature,
         prior=prior,
         coverage=coverage,
         uncertain_below=threshold,
-        share_uncertain=_share_below(after, threshold),
+        share_uncertain=_share_below(after, threshold, meta),
         background=None,
         truths=truths,
         probabilities=(before, after),
@@ -168,7 +169,7 @@ def report_background(
     """Measure what a checkpoint says of crops that show no face."""
     wanted = wanted_prior(prior, meta)
     probabilities = to_probabilities(logits, meta, wanted)
-    share = _share_below(probabilities, uncertain_threshold(meta, wanted))
+    share = _share_below(probabilities, fitted_threshold(meta, wanted), meta)
     confidence = float(probabilities.max(axis=1).mean())
     return BackgroundFigures(source, len(logits), confidence, share)
 
@@ -187,5 +188,10 @@ def _against(
     )
 
 
-def _share_below(probabilities: Float[np.ndarray, "n k"], threshold: float | None) -> float | None:
-    return None if threshold is None else float(np.mean(probabilities.max(axis=1) < threshold))
+def _share_below(
+    probabilities: Float[np.ndarray, "n k"], threshold: float | None, meta: CheckpointMeta
+) -> float | None:
+    if threshold is None:
+        return None
+    shown = without_hidden(probabilities, meta.labels, frozenset(meta.hidden))
+    return float(np.mean(shown.max(axis=1) < threshold))

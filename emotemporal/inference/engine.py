@@ -47,3 +47,16 @@ def require_causal(meta: CheckpointMeta) -> None:
             f"so far, and that is known of {' and '.join(CAUSAL_HEADS)} alone. A bidirectional "
             "head needs the end of the video first; train a 'gru' instead"
         )
+
+
+def require_same_labels(engine: Engine, meta: CheckpointMeta) -> None:
+    """Refuse an engine with the description of another network.
+
+    Raises:
+        CheckpointError: They name other labels, or in another order.
+    """
+    if engine.labels != meta.labels:
+        raise CheckpointError(
+            f"the engine says {', '.join(engine.labels.names)}, the description "
+            f"{', '.join(meta.labels.names)}; they are of different checkpoints"
+        )

@@ -9,7 +9,8 @@ from itertools import zip_longest
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from emotemporal.inference.engine import Engine, EngineState, require_causal
+from emotemporal.inference.caution import find_caution, without_hidden
+from emotemporal.inference.engine import Engine, EngineState, require_causal, require_same_labels
 from emotemporal.inference.prior import to_probabilities, wanted_prior
 from emotemporal.inference.smoothing import (
     LabelState,
@@ -19,7 +20,7 @@ from emotemporal.inference.smoothing import (
     build_smoother,
 )
 from emotemporal.labels import Emotion, LabelSpace
-from emotemporal.models.meta import CheckpointError, CheckpointMeta, ModelConfig
+from emotemporal.models.meta import CheckpointMeta, ModelConfig
 from emotemporal.preprocess import preprocess
 from emotemporal.timing import ClipRate, FrameBuffer, hold_indices, tick_times_ns, to_ns
 from emotemporal.types import Box, ClipPrediction, FaceClip, FaceView, StreamPrediction
@@ -36,8 +37,12 @@ class StreamConfig:
     """A head with memory says nothing for this long at a stream's start; a frame head speaks."""
     max_gap_s: float = 0.5
     """A face away for longer starts anew: its memory may be another person's."""
-    min_probability: float = 0.35
-    """Below this top probability a judgement is uncertain, and the last label stays."""
+    min_probability: float | None = None
+    """Below this top probability a judgement is uncertain, and the last label stays. None takes
+    what `calibrate` found for the checkpoint under this prior or, where it has not, 0.35."""
+    hidden: str | None = None
+    """Emotions that are never the label on show, with commas; empty hides none. None takes the
+    checkpoint's. Their probabilities stay as they are, and so do the others'."""
 
     def __post_init__(self) -> None:
         if self.warm_up_s < 0 or self.max_gap_s <= 0:
@@ -45,7 +50,7 @@ class StreamConfig:
                 f"warm_up_s is {self.warm_up_s} and max_gap_s {self.max_gap_s}; "
                 "no less than 0, and more than 0"
             )
-        if not 0 <= self.min_probability < 1:
+        if self.min_probability is not None and not 0 <= self.min_probability < 1:
             raise ValueError(f"min_probability is {self.min_probability}; it is 0 up to 1")
 
 
@@ -96,10 +101,14 @@ class StreamPredictor:
         self, engine: Engine, meta: CheckpointMeta, config: StreamConfig | None = None
     ) -> None:
         require_causal(meta)
-        _require_same_labels(engine, meta)
+        require_same_labels(engine, meta)
         self._engine, self._meta = engine, meta
         self._config = config or StreamConfig()
         self._prior = wanted_prior(self._config.prior, meta)
+        self.caution = find_caution(
+            meta, self._prior, self._config.min_probability, self._config.hidden
+        )
+        """What the judgements are to be taken with."""
         self._rate = ClipRate(meta.clip_rate_hz)
         self._smoother = build_smoother(self._config.smoothing)
         self._label_rule = build_label_rule(self._config.smoothing)
@@ -168,10 +177,12 @@ class StreamPredictor:
     ) -> Judgement:
         smoothed, stream.smoother_state = self._smoother.step(raw, tick_s, stream.smoother_state)
         is_warm_up = to_ns(tick_s - stream.started_s) < self._warm_up_ns
-        is_uncertain = bool(smoothed.max() < self._config.min_probability)
+        labels = self._meta.labels
+        may_show = without_hidden(smoothed, labels, self.caution.hidden)
+        is_uncertain = bool(may_show.max() < self.caution.uncertain_below)
         if not (is_warm_up or is_uncertain):
-            _, stream.label_state = self._label_rule.step(smoothed, tick_s, stream.label_state)
-        state, labels = stream.label_state, self._meta.labels
+            _, stream.label_state = self._label_rule.step(may_show, tick_s, stream.label_state)
+        state = stream.label_state
         shown = None if state is None else labels.emotions[state.shown]
         return Judgement(
             tick_s, stream.track_id, box, raw, smoothed, shown, is_warm_up, is_uncertain, labels
@@ -188,7 +199,7 @@ def predict_clip(
         ValueError: Crops of another size than the checkpoint's.
     """
     require_causal(meta)
-    _require_same_labels(engine, meta)
+    require_same_labels(engine, meta)
     _require_crop_size(clip.crops[0], meta)
     rate = ClipRate(meta.clip_rate_hz)
     held = hold_indices(clip.times_s, rate)
@@ -226,14 +237,6 @@ def judge_clip(
     prediction = predict_clip(engine, meta, clip, prior)
     probabilities = clip_answer(prediction.probabilities, meta.model)
     return ClipPrediction(clip.source, clip.subject, emotions.pop(), probabilities, meta.labels)
-
-
-def _require_same_labels(engine: Engine, meta: CheckpointMeta) -> None:
-    if engine.labels != meta.labels:
-        raise CheckpointError(
-            f"the engine says {', '.join(engine.labels.names)}, the description "
-            f"{', '.join(meta.labels.names)}; they are of different checkpoints"
-        )
 
 
 def _require_crop_size(crop: UInt8[np.ndarray, "s s 3"], meta: CheckpointMeta) -> None:

@@ -79,16 +79,6 @@ def to_probabilities(
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def uncertain_threshold(meta: CheckpointMeta, wanted: Sequence[float]) -> float | None:
-    """Return below which top probability the checkpoint calls an answer uncertain.
-
-    None where `calibrate` has not found that out, or not under this prior.
-    """
-    if meta.uncertain_prior is None or not np.allclose(meta.uncertain_prior, wanted, atol=1e-6):
-        return None
-    return meta.uncertain_below
-
-
 def _uniform(labels: LabelSpace) -> tuple[float, ...]:
     return (1 / len(labels),) * len(labels)
 

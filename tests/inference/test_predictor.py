@@ -125,6 +125,31 @@ def test_uncertain_holds_the_last_label(meta):
     assert [j.shown for j in judgements] == [None] + [Emotion.HAPPINESS] * 3
 
 
+def test_a_calibrated_threshold_is_used_where_none_is_asked_for(meta):
+    calibrated = replace(meta, uncertain_below=0.5, uncertain_prior=meta.training_prior)
+    rows = [(i / 10, [view(i / 10, c)]) for i, c in enumerate([BLACK, GREEN])]
+    config = replace(STEADY, min_probability=None)
+    judgements = play(StreamPredictor(FakeEngine(SAVEE_7), calibrated, config), rows)
+    assert [j.is_uncertain for j in judgements] == [True, False]
+    asked = play(StreamPredictor(FakeEngine(SAVEE_7), calibrated, STEADY), rows)
+    assert not any(j.is_uncertain for j in asked)
+
+
+def test_a_hidden_emotion_is_never_the_label_on_show_and_keeps_its_probability(meta):
+    config = replace(STEADY, min_probability=0.5, hidden="happiness")
+    predictor = StreamPredictor(FakeEngine(SAVEE_7), meta, config)
+    colours = [RED, GREEN, GREEN, BLUE]
+    judgements = play(predictor, [(i / 10, [view(i / 10, c)]) for i, c in enumerate(colours)])
+    plain = play(
+        StreamPredictor(FakeEngine(SAVEE_7), meta, replace(config, hidden="")),
+        [(i / 10, [view(i / 10, c)]) for i, c in enumerate(colours)],
+    )
+    assert [j.is_uncertain for j in judgements] == [False, True, True, False]
+    assert [j.shown for j in judgements[:3]] == [Emotion.NEUTRAL] * 3, "not the runner-up"
+    for hiding, showing in zip(judgements, plain, strict=True):
+        np.testing.assert_array_equal(hiding.smoothed, showing.smoothed)
+
+
 def test_the_prior_moves_the_answer(meta):
     trained = replace(meta, training_prior=(0.94, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01))
     engine = FakeEngine(SAVEE_7, sharpness=1.0)
