@@ -41,12 +41,13 @@ def as_html(comparison: Comparison) -> str:
 
     template = files(__package__).joinpath("comparison.html.jinja").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["minus"] = _with_minus_signs
+    environment.filters["minus"] = with_minus_signs
     best = max(contenders(comparison) or comparison.methods, key=lambda m: m.uar.estimate)
     reference = comparison.method(comparison.reference)
     shown = [reference] if best is reference else [reference, best]
     names = comparison.labels.names
     return environment.from_string(template).render(
+        style=page_style(),
         note=comparison.config.note,
         headline=headline(comparison),
         reference=title(comparison.reference),
@@ -81,7 +82,12 @@ def as_html(comparison: Comparison) -> str:
     )
 
 
-def _with_minus_signs(text: str) -> str:
+def page_style() -> str:
+    """Return the style sheet of every page: light and dark, plots, tables, print."""
+    return files(__package__).joinpath("report.css").read_text(encoding="utf-8")
+
+
+def with_minus_signs(text: str) -> str:
     """Set the minus sign of a number as one; in tables to be read by programs it is a hyphen."""
     return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)
 
@@ -108,7 +114,7 @@ def _difference_plot(comparison: Comparison) -> str:
             title(m.name),
             m.difference.uar,
             _kind(m, comparison),
-            _with_minus_signs(points(m.difference.uar)),
+            with_minus_signs(points(m.difference.uar)),
         )
         for m in comparison.methods
         if m.difference is not None
@@ -141,7 +147,7 @@ def _subject_plot(method: MethodResult) -> str:
             f"{s.subject} ({s.num_clips} clips)",
             s.difference,
             "model",
-            _with_minus_signs(points(s.difference)),
+            with_minus_signs(points(s.difference)),
         )
         for s in method.subjects
         if s.difference is not None
