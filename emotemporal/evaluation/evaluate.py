@@ -22,7 +22,7 @@ from emotemporal.evaluation.predictions import write_predictions
 from emotemporal.evaluation.shift_figures import ShiftReport, SuiteConfig
 from emotemporal.evaluation.shift_report import shifts_as_text, write_shift_report
 from emotemporal.evaluation.shift_suite import run_suite
-from emotemporal.evaluation.still_images import StillJudge, as_predictions, read_batches
+from emotemporal.evaluation.still_images import StillJudge, judge_rows
 from emotemporal.inference.engine import Engine
 from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
 from emotemporal.inference.predictor import judge_clip
@@ -158,7 +158,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         shifts=run_suite(table, still, labels, suite) if config.shifts else None,
     )
     if result.shifts is not None and config.report:
-        write_shift_report(result.shifts, Path(config.report))
+        write_shift_report(result.shifts, Path(config.report), result.origin)
     if config.predictions:
         write_predictions(Path(config.predictions), judged.predictions)
     if config.json:
@@ -188,13 +188,7 @@ def _load(config: EvaluateConfig) -> LoadedModel:
 
 def _judge_images(table: DatasetTable, judge: StillJudge) -> _Judged:
     is_known = table.rows["emotion"].notna().to_numpy()
-    rows = np.flatnonzero(is_known).tolist()
-    probabilities = []
-    with tqdm(total=len(rows), desc="judging", unit="image", leave=False) as bar:
-        for batch, crops in read_batches(table, rows, judge.meta):
-            probabilities += list(judge.judge(crops))
-            bar.update(len(batch))
-    predictions = as_predictions(table, rows, probabilities, judge.meta.labels)
+    predictions = judge_rows(table, np.flatnonzero(is_known).tolist(), judge)
     return _Judged(predictions, int((~is_known).sum()))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -17,10 +19,14 @@ from emotemporal.evaluation.shift_figures import ShiftFigure, ShiftReport
 _STRENGTHS = range(NUM_STRENGTHS + 1)
 
 
-def write_shift_report(report: ShiftReport, folder: Path) -> list[Path]:
+def write_shift_report(
+    report: ShiftReport, folder: Path, origin: Mapping[str, object]
+) -> list[Path]:
     """Write `shifts.csv`, `shifts.png` (the losses) and `shifts_example.png` into `folder`.
 
-    The example is a face of the data set that was judged: its terms are the picture's, too.
+    The example is a face of the data set that was judged: its terms are the picture's, too. The
+    table begins with `# ` lines that say its origin: read it with `pandas.read_csv(path,
+    comment="#")`.
 
     Returns:
         The files, in this order.
@@ -29,7 +35,7 @@ def write_shift_report(report: ShiftReport, folder: Path) -> list[Path]:
     table, losses, example = (
         folder / name for name in ("shifts.csv", "shifts.png", "shifts_example.png")
     )
-    table.write_text(as_csv(report), encoding="utf-8")
+    table.write_text(as_csv(report, origin), encoding="utf-8")
     draw_losses(report, losses)
     sheet = draw_shifts(report)
     if not cv2.imwrite(str(example), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
@@ -53,17 +59,18 @@ def shifts_as_text(report: ShiftReport) -> str:
     lines.append(
         f"  over all: UAR kept {_interval(report.kept)}, accuracy kept "
         f"{report.accuracy_ratio(report.figures):.1%}; worst shift {report.worst.name}, worst "
-        f"figure {worst.shift.name} at {worst.amount:g} {worst.shift.unit} "
-        f"(UAR {worst.metrics.uar:.1%})"
+        f"figure {worst.shift.name} at strength {worst.strength} (UAR {worst.metrics.uar:.1%})"
     )
     return "\n".join(lines)
 
 
-def as_csv(report: ShiftReport) -> str:
+def as_csv(report: ShiftReport, origin: Mapping[str, object]) -> str:
     """Return one line a shift and strength, the unshifted one first; shares and ratios 0 to 1."""
     records = [_record(report, None, report.unshifted)]
     records += [_record(report, figure, figure.metrics) for figure in report.figures]
     out = io.StringIO()
+    for name, value in origin.items():
+        out.write(f"# {name}: {json.dumps(value)}\n")
     writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from tqdm import tqdm
 
 from emotemporal.data.images import ImageCache, ImageSet
 from emotemporal.data.table import DatasetTable
@@ -56,6 +57,20 @@ def read_batches(
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
         yield batch, np.stack([images.read_crop(row) for row in batch])
+
+
+def judge_rows(table: DatasetTable, rows: Sequence[int], judge: StillJudge) -> list[ClipPrediction]:
+    """Judge some rows, each with an emotion, showing progress.
+
+    Raises:
+        ImageError: A file cannot be read, by name.
+    """
+    found: list[Float[np.ndarray, " k"]] = []
+    with tqdm(total=len(rows), desc="judging", unit="image", leave=False) as bar:
+        for batch, crops in read_batches(table, rows, judge.meta):
+            found += list(judge.judge(crops))
+            bar.update(len(batch))
+    return as_predictions(table, rows, found, judge.meta.labels)
 
 
 def as_predictions(

@@ -118,7 +118,9 @@ def test_the_text_names_the_worst_shift_first_and_says_what_is_kept(report):
 
 
 def test_the_table_has_a_line_for_every_figure_and_one_for_none(report):
-    rows = list(csv.DictReader(as_csv(report).splitlines()))
+    origin, *lines = as_csv(report, {"commit": "abc"}).splitlines()
+    assert origin == '# commit: "abc"'
+    rows = list(csv.DictReader(lines))
     assert len(rows) == 1 + 2 * NUM_STRENGTHS
     assert (rows[0]["shift"], rows[0]["strength"]) == ("", "0")
     assert rows[-1]["shift"] == "to_red"
@@ -131,7 +133,7 @@ def test_a_model_that_is_never_right_has_no_ratio(colours, colour_judge, tmp_pat
     found = run_suite(wrong, colour_judge, THREE, SuiteConfig(), (NOTHING,))
     assert np.isnan(found.kept.estimate)
     assert found.to_json()["mean_uar_ratio"] is None
-    write_shift_report(found, tmp_path / "report")
+    write_shift_report(found, tmp_path / "report", {})
 
 
 def test_the_same_pictures_are_judged_whatever_their_order_and_company(colours, colour_judge):
