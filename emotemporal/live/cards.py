@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import UInt8
 
+from emotemporal.inference.caution import Caution
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import Emotion
 from emotemporal.live import canvas
@@ -18,6 +19,8 @@ _ROW = 1.25
 _CARD_WIDTH = 12.0
 _TIMELINE = 0.45
 _GAP = 0.35
+NAME_WIDTH = 5.3
+"""Of the column before the bars: the longest name, happiness, fits."""
 
 
 def card_size_px(num_bars: int, unit: int) -> tuple[int, int]:
@@ -26,29 +29,30 @@ def card_size_px(num_bars: int, unit: int) -> tuple[int, int]:
     return round(_CARD_WIDTH * unit), round(height * unit)
 
 
-def tag_size_px(card: FaceCard, unit: int) -> tuple[int, int]:
+def tag_size_px(card: FaceCard, unit: int, caution: Caution) -> tuple[int, int]:
     """Return width and height of a tag; as wide as its words."""
-    name, note, _ = words(card.latest)
+    name, note, _ = words(card.latest, caution)
     gap = unit if note else 0
-    text = canvas.text_width(name, unit) + gap + canvas.text_width(note, _small(unit))
+    text = canvas.text_width(name, unit) + gap + canvas.text_width(note, small_px(unit))
     return round((2 * _PAD + 1.2) * unit) + text, round((_ROW + 1.1) * unit)
 
 
-def _small(unit: int) -> int:
+def small_px(unit: int) -> int:
     """Return the size of the lesser text; under 10 px it could not be read."""
     return max(10, round(0.82 * unit))
 
 
-def words(judgement: Judgement | None) -> tuple[str, str, Colour]:
+def words(judgement: Judgement | None, caution: Caution) -> tuple[str, str, Colour]:
     """Return what is said of a face: a name, a note beside it, the name's ink."""
     if judgement is None or judgement.is_warm_up:
         return "warming up", "", FAINT_INK
     if judgement.shown is None:
         return "uncertain", "", FAINT_INK
+    name = caution.name(judgement.shown)
     if judgement.is_uncertain:
-        return judgement.shown.value, "uncertain", FAINT_INK
+        return name, "uncertain", FAINT_INK
     share = judgement.smoothed[judgement.labels.index(judgement.shown)]
-    return judgement.shown.value, f"{100 * share:.0f} %", INK
+    return name, f"{100 * share:.0f} %", INK
 
 
 def face_colour(judgement: Judgement | None) -> Colour:
@@ -59,7 +63,13 @@ def face_colour(judgement: Judgement | None) -> Colour:
 
 
 def put_card(
-    picture: Picture, card: FaceCard, area: Area, time_s: float, unit: int, num_bars: int
+    picture: Picture,
+    card: FaceCard,
+    area: Area,
+    time_s: float,
+    unit: int,
+    num_bars: int,
+    caution: Caution,
 ) -> None:
     """Draw name, bars and timeline."""
     canvas.put_plate(picture, area, radius=round(0.4 * unit))
@@ -69,21 +79,24 @@ def put_card(
         area.width - 2 * round(_PAD * unit),
         area.height - 2 * round(_PAD * unit),
     )
-    _put_header(picture, card.latest, inner, unit)
+    _put_header(picture, words(card.latest, caution), face_colour(card.latest), inner, unit)
     top = inner.y + round((_ROW + _GAP) * unit)
     if card.latest is not None:
-        _put_bars(picture, card.latest, Area(inner.x, top, inner.width, 0), unit, num_bars)
+        bars = Area(inner.x, top, inner.width, 0)
+        _put_bars(picture, card.latest, bars, unit, num_bars, caution)
     height = max(3, round(_TIMELINE * unit))
     strip = Area(inner.x, inner.bottom - height, inner.width, height)
     canvas.put_columns(picture, strip, timeline(card, time_s, strip.width))
 
 
-def put_tag(picture: Picture, card: FaceCard, area: Area, time_s: float, unit: int) -> None:
+def put_tag(
+    picture: Picture, card: FaceCard, area: Area, time_s: float, unit: int, caution: Caution
+) -> None:
     """Draw name and timeline."""
     canvas.put_plate(picture, area, radius=round(0.35 * unit))
     pad = round(_PAD * unit)
     inner = Area(area.x + pad, area.y + round(0.3 * unit), area.width - 2 * pad, 0)
-    _put_header(picture, card.latest, inner, unit)
+    _put_header(picture, words(card.latest, caution), face_colour(card.latest), inner, unit)
     height = max(2, round(0.3 * unit))
     strip = Area(inner.x, area.bottom - round(0.3 * unit) - height, inner.width, height)
     canvas.put_columns(picture, strip, timeline(card, time_s, strip.width))
@@ -111,34 +124,42 @@ def _faded(colour: Colour) -> Colour:
     return red, green, blue
 
 
-def _put_header(picture: Picture, judgement: Judgement | None, inner: Area, unit: int) -> None:
-    name, note, ink = words(judgement)
+def _put_header(
+    picture: Picture, said: tuple[str, str, Colour], colour: Colour, inner: Area, unit: int
+) -> None:
+    name, note, ink = said
     side = round(0.8 * unit)
     swatch = Area(inner.x, inner.y + round(0.25 * unit), side, side)
-    canvas.put_bar(picture, swatch, face_colour(judgement))
+    canvas.put_bar(picture, swatch, colour)
     if ink != INK:  # a ring: nothing certain
         rim = max(2, side // 5)
         hole = Area(swatch.x + rim, swatch.y + rim, side - 2 * rim, side - 2 * rim)
         canvas.put_bar(picture, hole, TRACK)
     canvas.put_text(picture, name, swatch.right + round(0.4 * unit), inner.y, unit, ink)
-    small = _small(unit)
+    small = small_px(unit)
     right = inner.right - canvas.text_width(note, small) if note else inner.right
     canvas.put_text(picture, note, right, inner.y + unit - small, small, FAINT_INK)
 
 
 def _put_bars(
-    picture: Picture, judgement: Judgement, inner: Area, unit: int, num_bars: int
+    picture: Picture,
+    judgement: Judgement,
+    inner: Area,
+    unit: int,
+    num_bars: int,
+    caution: Caution,
 ) -> None:
-    small, row = _small(unit), round(0.9 * _ROW * unit)
+    small, row = small_px(unit), round(0.9 * _ROW * unit)
     height = max(4, round(0.5 * unit))
-    left = inner.x + round(5.3 * unit)  # past the longest name, happiness
-    for i, (emotion, share) in enumerate(_ranked(judgement)[:num_bars]):
+    left = inner.x + round(NAME_WIDTH * unit)
+    ranked = [row for row in _ranked(judgement) if row[0] not in caution.hidden]
+    for i, (emotion, share) in enumerate(ranked[:num_bars]):
         y = inner.y + i * row
         track = Area(left, y + (row - height) // 2, inner.right - left, height)
         canvas.put_bar(picture, track, TRACK)
         # In warm-up the bars move, and are grey: numbers, not yet an answer.
         ink, colour = (FAINT_INK, FAINT_INK) if judgement.is_warm_up else (INK, COLOURS[emotion])
-        canvas.put_text(picture, emotion.value, inner.x, y, small, ink)
+        canvas.put_text(picture, caution.name(emotion), inner.x, y, small, ink)
         filled = max(height, round(track.width * share))
         canvas.put_bar(picture, Area(left, track.y, filled, height), colour)
 

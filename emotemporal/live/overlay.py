@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import UInt8
 
-from emotemporal.labels import LabelSpace
+from emotemporal.inference.caution import WEAK_MARK, Caution
+from emotemporal.labels import Emotion, LabelSpace
 from emotemporal.live import canvas, cards
 from emotemporal.live.canvas import Area, Picture
-from emotemporal.live.palette import COLOURS, INK
+from emotemporal.live.palette import COLOURS, FAINT_INK, INK
 from emotemporal.live.scene import FaceCard
 from emotemporal.types import Box
 
@@ -47,10 +48,16 @@ class Place:
 class Overlay:
     """Draws on pictures of any size. Remembers where each card was, so that none jumps."""
 
-    def __init__(self, labels: LabelSpace, config: OverlayConfig | None = None) -> None:
-        self._labels = labels
+    def __init__(
+        self,
+        labels: LabelSpace,
+        config: OverlayConfig | None = None,
+        caution: Caution | None = None,
+    ) -> None:
         self._config = config or OverlayConfig()
-        self._num_bars = min(self._config.num_bars, len(labels))
+        self._caution = caution or Caution()
+        self._shown = self._caution.shown(labels)
+        self._num_bars = min(self._config.num_bars, len(self._shown))
         self.places: dict[int, Place] = {}
         """Of the faces of the last picture, by track."""
 
@@ -72,7 +79,7 @@ class Overlay:
             canvas.put_corners(picture, _to_area(face.box), max(1, round(unit / 7)), colour)
         taken = [_put_status(picture, status, unit)]
         if self._config.show_legend:
-            taken += _put_legend(picture, self._labels, unit)
+            taken += _put_legend(picture, self._shown, self._caution, unit)
         taken += [_to_area(face.box) for face in faces]
         places: dict[int, Place] = {}
         for face in faces:
@@ -88,9 +95,9 @@ class Overlay:
         self, picture: Picture, face: FaceCard, place: Place, time_s: float, unit: int
     ) -> None:
         if place.is_card:
-            cards.put_card(picture, face, place.area, time_s, unit, self._num_bars)
+            cards.put_card(picture, face, place.area, time_s, unit, self._num_bars, self._caution)
         else:
-            cards.put_tag(picture, face, place.area, time_s, unit)
+            cards.put_tag(picture, face, place.area, time_s, unit, self._caution)
 
     def _place(
         self, face: FaceCard, size_hw: tuple[int, ...], unit: int, taken: Sequence[Area]
@@ -117,7 +124,7 @@ class Overlay:
             if box.height > 0.5 * size[1]:
                 for side in _CARD_SIDES:
                     yield Place(side, True, _beside(box, size, side, unit, width, height))
-        size = cards.tag_size_px(face, unit)
+        size = cards.tag_size_px(face, unit, self._caution)
         for side in _TAG_SIDES:
             yield Place(side, False, _beside(box, size, side, unit, width, height))
 
@@ -155,24 +162,28 @@ def _put_status(picture: Picture, status: str, unit: int) -> Area:
     return area
 
 
-def _put_legend(picture: Picture, labels: LabelSpace, unit: int) -> list[Area]:
+def _put_legend(
+    picture: Picture, emotions: Sequence[Emotion], caution: Caution, unit: int
+) -> list[Area]:
     """Draw the legend at the bottom; nothing where it would not fit on one line."""
     pad, margin, side = round(0.5 * unit), round(0.6 * unit), round(0.7 * unit)
-    widths = [side + pad // 2 + canvas.text_width(name, unit) for name in labels.names]
-    total = sum(widths) + pad * (len(widths) + 1) + pad
+    names = [caution.name(emotion) for emotion in emotions]
+    note = f"{WEAK_MARK} weak" if caution.weak & set(emotions) else ""
+    widths = [side + pad // 2 + canvas.text_width(name, unit) for name in names]
+    note_width = canvas.text_width(note, unit) + pad if note else 0
+    total = sum(widths) + pad * (len(widths) + 1) + pad + note_width
     height = round(1.25 * unit) + 2 * (pad // 2)
     area = Area(margin, picture.shape[0] - margin - height, total, height)
     if area.right + margin > picture.shape[1]:
         return []
     canvas.put_plate(picture, area, radius=pad)
-    x = area.x + pad
-    for emotion, width in zip(labels.emotions, widths, strict=True):
+    x, text_y = area.x + pad, area.y + pad // 2
+    for emotion, name, width in zip(emotions, names, widths, strict=True):
         swatch = Area(x, area.y + (height - side) // 2, side, side)
         canvas.put_bar(picture, swatch, COLOURS[emotion])
-        canvas.put_text(
-            picture, emotion.value, swatch.right + pad // 2, area.y + pad // 2, unit, INK
-        )
+        canvas.put_text(picture, name, swatch.right + pad // 2, text_y, unit, INK)
         x += width + pad
+    canvas.put_text(picture, note, x, text_y, unit, FAINT_INK)
     return [area]
 
 

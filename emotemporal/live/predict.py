@@ -14,9 +14,11 @@ from tqdm import tqdm
 from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detector
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
+from emotemporal.inference.caution import Caution, find_caution
 from emotemporal.inference.engine import Engine
 from emotemporal.inference.load import EngineChoice, load_model
 from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor
+from emotemporal.inference.prior import wanted_prior
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.sinks import JudgementTable, TextOut, growing_file
 from emotemporal.live.stages import Moment, Tally, run_stages
@@ -52,8 +54,13 @@ class PredictConfig:
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     warm_up_s: float = StreamConfig.warm_up_s
     """A head with memory says nothing for this long at a video's start; of an image it does."""
-    min_probability: float = StreamConfig.min_probability
-    """Below this top probability a judgement is uncertain, and the last label stays."""
+    min_probability: float | None = StreamConfig.min_probability
+    """Below this top probability a judgement is uncertain, and the last label stays. Not given:
+    what `calibrate` found for the checkpoint under this prior or, where it has not, 0.35."""
+    hidden: str | None = StreamConfig.hidden
+    """Emotions that are not shown by name, with commas; empty hides none. Not given: as the
+    checkpoint says. The table has their probabilities all the same, and the others' are not raised
+    to make up for it: a face that shows a hidden emotion is uncertain, not the runner-up."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     max_faces: int = 64
@@ -75,6 +82,7 @@ class PredictConfig:
             self.warm_up_s,
             self.tracker.max_gap_s,
             self.min_probability,
+            self.hidden,
         )
 
 
@@ -91,6 +99,8 @@ class PredictSummary:
     failures: tuple[str, ...]
     """Files that cannot be read whole, with the reason; they have no rows."""
     detector: str
+    caution: Caution
+    """Which answers are to be taken with doubt."""
 
     @property
     def is_complete(self) -> bool:
@@ -102,6 +112,7 @@ class PredictSummary:
             f"{self.num_files} file{'s' * (self.num_files != 1)}, {self.num_frames} frames: "
             f"{self.num_faces} faces (by {self.detector}), {self.num_ticks} judgements"
         ]
+        lines.append(str(self.caution))
         lines += [f"no face found: {path}" for path in self.without_face]
         lines += [f"cannot be read: {failure}" for failure in self.failures]
         return "\n".join(lines)
@@ -121,6 +132,8 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
     model = load_model(config.checkpoint, config.engine, config.device, config.num_threads)
     engine, meta = model.engine, model.meta
     _log.info("%s", model)
+    wanted = wanted_prior(config.prior, meta)
+    caution = find_caution(meta, wanted, config.min_probability, config.hidden)
     detector = build_detector(config.detector)
     tallies, without_face, failures = [], [], []
     with ExitStack() as stack:
@@ -146,6 +159,7 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
         without_face=tuple(without_face),
         failures=tuple(failures),
         detector=detector.name,
+        caution=caution,
     )
 
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
+from emotemporal.inference.caution import Caution
 from emotemporal.inference.load import EngineChoice, load_model
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
@@ -58,8 +59,13 @@ class LiveConfig:
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     warm_up_s: float = StreamConfig.warm_up_s
     """A head with memory says nothing for this long at a stream's start."""
-    min_probability: float = StreamConfig.min_probability
-    """Below this top probability a judgement is uncertain, and the last label stays."""
+    min_probability: float | None = StreamConfig.min_probability
+    """Below this top probability a judgement is uncertain, and the last label stays. Not given:
+    what `calibrate` found for the checkpoint under this prior or, where it has not, 0.35."""
+    hidden: str | None = StreamConfig.hidden
+    """Emotions that are not shown by name, with commas; empty hides none. Not given: as the
+    checkpoint says. The table has their probabilities all the same, and the others' are not raised
+    to make up for it: a face that shows a hidden emotion is uncertain, not the runner-up."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     max_faces: int = 8
@@ -91,6 +97,7 @@ class LiveConfig:
             self.warm_up_s,
             self.tracker.max_gap_s,
             self.min_probability,
+            self.hidden,
         )
 
 
@@ -109,6 +116,8 @@ class LiveSummary:
     was_stopped: bool
     """By ctrl-C, SIGTERM or the window, before the source ended."""
     outputs: tuple[str, ...]
+    caution: Caution
+    """Which answers are to be taken with doubt."""
 
     @property
     def ms_per_frame(self) -> float:
@@ -122,6 +131,7 @@ class LiveSummary:
             f"{self.num_ticks} judgements",
             f"{self.ms_per_frame:.1f} ms a frame: follow {self.follow_ms:.1f}, "
             f"judge {self.judge_ms:.1f}, draw and write {self.write_ms:.1f}",
+            str(self.caution),
             *(f"wrote {path}" for path in self.outputs),
         ]
         return "\n".join(lines)
@@ -146,12 +156,13 @@ def run_live(config: LiveConfig, clock: Clock = monotonic) -> LiveSummary:
     lost: list[VideoError] = []
     with ExitStack() as stack:
         frames, rate_hz = _open_source(config, lost, stack)
-        outputs = _open_outputs(config, meta.labels, rate_hz, stack)
+        overlay = Overlay(meta.labels, config.overlay, predictor.caution)
+        outputs = _open_outputs(config, overlay, meta.labels, rate_hz, stack)
         asked = stack.enter_context(stop_when_asked())
         tally = run_stages(frames, follower, predictor, outputs, config.max_faces, clock, asked)
     if lost:
         raise lost[0]
-    return _summarise(config, tally, follower.detector_name)
+    return _summarise(config, tally, follower.detector_name, predictor.caution)
 
 
 def _open_source(
@@ -182,7 +193,11 @@ def _until_lost(camera: Iterable[Frame], lost: list[VideoError]) -> Iterator[Fra
 
 
 def _open_outputs(
-    config: LiveConfig, labels: LabelSpace, rate_hz: float | None, stack: ExitStack
+    config: LiveConfig,
+    overlay: Overlay,
+    labels: LabelSpace,
+    rate_hz: float | None,
+    stack: ExitStack,
 ) -> LiveOutputs:
     table = recording = window = None
     if config.csv is not None:
@@ -192,10 +207,10 @@ def _open_outputs(
     if config.window == "yes" or (config.window == "auto" and has_display()):
         window = stack.enter_context(Window("emotemporal"))
     is_live = config.camera_index is not None
-    return LiveOutputs(Overlay(labels, config.overlay), table, recording, window, is_live)
+    return LiveOutputs(overlay, table, recording, window, is_live)
 
 
-def _summarise(config: LiveConfig, tally: Tally, detector: str) -> LiveSummary:
+def _summarise(config: LiveConfig, tally: Tally, detector: str, caution: Caution) -> LiveSummary:
     per_frame = 1000 / max(tally.num_frames, 1)
     return LiveSummary(
         tally.num_frames,
@@ -207,4 +222,5 @@ def _summarise(config: LiveConfig, tally: Tally, detector: str) -> LiveSummary:
         detector,
         tally.was_stopped,
         tuple(path for path in (config.output, config.csv) if path),
+        caution,
     )

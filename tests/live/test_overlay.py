@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from emotemporal.inference.caution import Caution
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import AFFECTNET_8, Emotion
-from emotemporal.live import cards
+from emotemporal.live import canvas, cards
 from emotemporal.live.canvas import Area
 from emotemporal.live.overlay import Overlay, OverlayConfig, text_size_px
 from emotemporal.live.palette import COLOURS, FAINT_INK, INK, PLATE, TRACK
@@ -107,7 +108,55 @@ def test_text_grows_with_the_picture_and_is_never_too_small():
     ],
 )
 def test_words_tell_the_state(judgement, expected):
-    assert cards.words(judgement) == expected
+    assert cards.words(judgement, Caution()) == expected
+
+
+def test_a_weak_emotion_is_named_with_a_mark():
+    caution = Caution(weak=frozenset({Emotion.HAPPINESS}))
+    assert cards.words(HAPPY, caution) == ("happiness*", "60 %", INK)
+    assert cards.words(replace(HAPPY, is_uncertain=True), caution)[0] == "happiness*"
+    assert cards.words(HAPPY, Caution(weak=frozenset({Emotion.FEAR})))[0] == "happiness"
+
+
+@pytest.mark.parametrize("box", [Box(400, 200, 560, 400, 1), Box(400, 200, 420, 220, 1)])
+def test_the_mark_of_a_weak_emotion_is_seen_on_card_and_tag(box):
+    def draw(caution):
+        overlay = Overlay(AFFECTNET_8, OverlayConfig(show_legend=False), caution)
+        return overlay.draw(grey(720, 1280), [card(box)], 10.0, "")
+
+    assert np.any(draw(Caution(weak=frozenset({Emotion.HAPPINESS}))) != draw(None))
+    assert np.array_equal(draw(Caution(weak=frozenset({Emotion.CONTEMPT}))), draw(None))
+
+
+def test_names_with_a_mark_stay_clear_of_the_bars():
+    for height in (240, 720, 2160):
+        unit = text_size_px(grey(height, height * 16 // 9))
+        overlap = max(canvas.text_width(f"{emotion}*", cards.small_px(unit)) for emotion in Emotion)
+        assert overlap < cards.NAME_WIDTH * unit
+
+
+def test_a_hidden_emotion_has_no_bar_and_no_place_in_the_legend():
+    shares = np.array([0.1, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.7])
+    contempt = replace(HAPPY, smoothed=shares, shown=None, is_uncertain=True)
+    face = card(Box(400, 200, 560, 400, 1), contempt)
+
+    def draw(hidden):
+        overlay = Overlay(AFFECTNET_8, caution=Caution(hidden=frozenset(hidden)))
+        return overlay.draw(grey(720, 1280), [face], 10.0, "")
+
+    def has_colour(picture, emotion):
+        return bool(np.all(picture == COLOURS[emotion], axis=2).any())
+
+    assert has_colour(draw([]), Emotion.CONTEMPT)
+    assert not has_colour(draw([Emotion.CONTEMPT]), Emotion.CONTEMPT)
+    assert has_colour(draw([Emotion.CONTEMPT]), Emotion.HAPPINESS)
+
+
+def test_there_are_no_more_bars_than_emotions_shown():
+    hidden = frozenset(set(Emotion) - {Emotion.HAPPINESS})
+    overlay = Overlay(AFFECTNET_8, OverlayConfig(num_bars=8), Caution(hidden=hidden))
+    place = placed(overlay, [card(Box(200, 100, 300, 220, 1))])[0]
+    assert place.area.height == cards.card_size_px(1, 12)[1]
 
 
 def test_the_timeline_scrolls_and_tells_states_apart():

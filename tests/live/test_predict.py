@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from emotemporal.faces.detect import DetectorConfig
-from emotemporal.labels import SAVEE_7
+from emotemporal.labels import SAVEE_7, Emotion
 from emotemporal.live.predict import PredictConfig, predict
 from emotemporal.live.runner import LiveConfig, run_live
+from emotemporal.models.checkpoint import load_checkpoint, save_checkpoint
 from emotemporal.video.file import VideoFile
 
 HAAR = DetectorConfig("haar")
@@ -53,6 +55,44 @@ def test_a_video_gets_the_rows_that_live_gives(tiny_checkpoint, tiny_scene, tmp_
     for row in rows:
         row.pop("source")
     assert rows == list(csv.DictReader(table.read_text().splitlines()))
+
+
+@pytest.fixture
+def calibrated(tiny_checkpoint, tmp_path):
+    """The tiny checkpoint, told to hide what it says of the photo and to call nothing uncertain."""
+    net, meta = load_checkpoint(tiny_checkpoint)
+
+    def calibrate(**changes):
+        path = tmp_path / "calibrated.safetensors"
+        known = {"uncertain_below": 0.0, "uncertain_prior": meta.training_prior}
+        save_checkpoint(path, net, replace(meta, **known, **changes))
+        return path
+
+    return calibrate
+
+
+def test_a_hidden_emotion_is_in_the_table_and_never_shown(calibrated, photo):
+    _, rows = predict_rows(calibrated(), photo)
+    said = Emotion(rows[0]["shown"])
+    summary, hiding = predict_rows(calibrated(hidden=(said,), weak=(said,)), photo)
+    assert said not in {row["shown"] for row in hiding}
+    column = f"smoothed_{said}"
+    assert [row[column] for row in hiding] == [row[column] for row in rows]
+    assert f"in tables only: {said}" in str(summary)
+    _, shown = predict_rows(calibrated(hidden=(said,)), photo, hidden="")
+    assert shown == rows
+
+
+def test_the_calibrated_threshold_is_used_and_told(calibrated, photo):
+    path = calibrated(weak=(Emotion.FEAR,))
+    net, meta = load_checkpoint(path)
+    save_checkpoint(path, net, replace(meta, uncertain_below=0.999))
+    summary, rows = predict_rows(path, photo)
+    assert {row["is_uncertain"] for row in rows} == {"1"}
+    assert "uncertain below 0.999 (as calibrated); * weak, seldom recognised: fear" in str(summary)
+    summary, rows = predict_rows(path, photo, prior="uniform", min_probability=0.0)
+    assert {row["is_uncertain"] for row in rows} == {"0"}
+    assert "as asked for" in str(summary)
 
 
 def test_the_table_can_go_to_a_file(tiny_checkpoint, photo, tmp_path):
