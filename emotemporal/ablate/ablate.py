@@ -13,8 +13,10 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
+from emotemporal.ablate.findings import caveats, headline, verdicts
 from emotemporal.ablate.grid import Grid, merge, read_grid
 from emotemporal.ablate.outcomes import Ablation, gather
+from emotemporal.ablate.page import as_html
 from emotemporal.ablate.plan import PlannedRun, Tracker, plan_runs
 from emotemporal.ablate.runs import (
     Failure,
@@ -65,7 +67,7 @@ class AblateConfig:
 def ablate(
     config: AblateConfig, start: Starter = start_process, clock: Clock = monotonic
 ) -> Ablation:
-    """Run the study from wherever its folder stands, and write its table.
+    """Run the study from wherever its folder stands, and write its table and page.
 
     Each change and seed is an ordinary run in `runs/` of the study's folder, in a process of its
     own, whose words are in `logs/`. What has finished is not run again; what stopped half-way goes
@@ -173,11 +175,13 @@ def _run_all(
 
 
 def write_ablation(ablation: Ablation, folder: Path) -> list[Path]:
-    """Write `ablation.csv`, `ablation.md` and `ablation.tex` into `folder`."""
+    """Write `report.html`, `ablation.csv`, `ablation.md` and `ablation.tex` into `folder`."""
+    sentences = [headline(ablation), *verdicts(ablation), *caveats(ablation)]
     written = []
     for name, text in (
+        ("report.html", as_html(ablation)),
         ("ablation.csv", as_csv(ablation)),
-        ("ablation.md", as_markdown(ablation, [])),
+        ("ablation.md", as_markdown(ablation, sentences)),
         ("ablation.tex", as_latex(ablation)),
     ):
         write_atomically(folder / name, text.encode())

@@ -14,6 +14,7 @@ from emotemporal.ablate.study import CompareConfig, Study, load_study, parse_pai
 from emotemporal.ablate.units import Unit, run_units, units_of
 from emotemporal.config import to_plain
 from emotemporal.evaluation.comparison import compare as compare_methods
+from emotemporal.evaluation.predictions import write_predictions
 from emotemporal.evaluation.report import write_comparison
 from emotemporal.evaluation.results import Comparison, ComparisonConfig
 from emotemporal.run_folder import RunFolder, git_commit
@@ -29,8 +30,8 @@ _log = logging.getLogger(__name__)
 def compare(config: CompareConfig) -> Comparison:
     """Run the study from wherever its folder stands, and write its report.
 
-    Leaves in the folder: `units/` (predictions, one file a head, seed and fold), `report.html`,
-    `comparison.csv`, `comparison.md`.
+    Leaves in the folder: `units/` (predictions, one file a head, seed and fold), `predictions/`
+    (a CSV a method and seed), `report.html`, `comparison.csv`, `comparison.md`.
 
     Raises:
         ValueError: The folder belongs to another config, or the data cannot make the folds.
@@ -46,6 +47,9 @@ def compare(config: CompareConfig) -> Comparison:
         for unit, result in run_units(config, missing):
             write_json(folder / "units" / unit.file_name, result)
         predictions = _gather(config, folder, units, study)
+        for method, of_seeds in predictions.items():
+            for seed, clips in zip(seeds_of(config), of_seeds, strict=True):
+                write_predictions(folder / "predictions" / f"{method}-seed{seed}.csv", clips)
         comparison = compare_methods(
             predictions,
             ComparisonConfig(

@@ -19,7 +19,7 @@ JobConfig = PretrainConfig | FinetuneConfig | CompareConfig
 Tracker = Literal["off", "offline", "online"]
 _OWN = ("out", "seed", "run.out", "run.tracking.group", "run.tracking.tags", "tracking.group")
 """Options that the study sets for each run."""
-_OWN_IN_EVALUATE = ("checkpoint", "json", "predictions")
+_OWN_IN_EVALUATE = ("checkpoint", "json", "predictions", "report")
 
 
 @dataclass(frozen=True)

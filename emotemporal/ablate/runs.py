@@ -153,7 +153,7 @@ def has_judged(config: EvaluateConfig) -> bool:
 
 
 def _what_is_judged(config: EvaluateConfig) -> dict[str, Any]:
-    where = ("checkpoint", "json", "predictions", "cache", "device", "workers")
+    where = ("checkpoint", "json", "predictions", "report", "cache", "device", "workers")
     return {name: value for name, value in to_plain(config).items() if name not in where}
 
 
@@ -173,7 +173,7 @@ def reason_in(log: Path, at: int, code: int) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
     told = [i for i, line in enumerate(lines) if line.startswith("error: ")]
     if told:
-        return "\n".join(lines[told[-1] :])
+        return "\n".join(lines[told[-1] :]).removeprefix("error: ")
     if code < 0:
         return f"killed by {signal.Signals(-code).name}; too little memory, perhaps"
     return lines[-1] if lines else f"it left with code {code} and said nothing"

@@ -60,7 +60,7 @@ def axis_around(
     known = [i for i in intervals if not math.isnan(i.estimate)]
     values = [v for i in known for v in (i.low, i.high)] + list(marks)
     low, high = min(values, default=0.0), max(values, default=1.0)
-    step = _tick_step(max(high - low, 0.02))
+    step = tick_step(max(high - low, 0.02))
     low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     if high <= low:  # all alike, and on a round value: leave room on both sides
         low, high = low - step, high + step
@@ -73,25 +73,37 @@ def interval_plot(
     rows: Sequence[PlotRow], axis: Axis, guides: Sequence[GuideLine] = (), width_px: float = 760.0
 ) -> str:
     """Draw one row an estimate: a mark at it, a line over its interval, the figure at the right."""
-    left = 20 + _CHARACTER_PX * max((len(row.label) for row in rows), default=0)
-    right = width_px - _RIGHT_PX - _CHARACTER_PX * max((len(row.text) for row in rows), default=0)
-    bottom = _TOP_PX + _ROW_PX * len(rows)
+    labels, texts = [row.label for row in rows], [row.text for row in rows]
+    left, right, rows_y, bottom = row_scale(labels, texts, width_px)
     height = bottom + 44
 
     def x(value: float) -> float:
         return left + (value - axis.low) / (axis.high - axis.low) * (right - left)
 
-    parts = [_axis_marks(axis, x, bottom)]
+    parts = [axis_marks(axis, x, bottom)]
     parts += [_guide_mark(guide, x(guide.value), bottom, (left, right)) for guide in guides]
-    for i, row in enumerate(rows):
-        y = _TOP_PX + _ROW_PX * (i + 0.5)
+    for row, y in zip(rows, rows_y, strict=True):
         parts.append(_row_mark(row, x, y, width_px))
     middle = (left + right) / 2
     parts.append(
         f'<text class="axis-title" x="{middle:.1f}" y="{height - 6}">{escape(axis.title)}</text>'
     )
     label = f"{axis.title}: " + "; ".join(f"{row.label} {row.text}" for row in rows)
-    return _svg(width_px, height, label, parts)
+    return svg(width_px, height, label, parts)
+
+
+def row_scale(
+    labels: Sequence[str], texts: Sequence[str], width_px: float
+) -> tuple[float, float, list[float], float]:
+    """Return where a plot of rows begins and ends between its labels and texts, in pixels.
+
+    Returns:
+        Left, right, each row's middle, bottom.
+    """
+    left = 20 + _CHARACTER_PX * max(map(len, labels), default=0)
+    right = width_px - _RIGHT_PX - _CHARACTER_PX * max(map(len, texts), default=0)
+    rows_y = [_TOP_PX + _ROW_PX * (i + 0.5) for i in range(len(labels))]
+    return left, right, rows_y, _TOP_PX + _ROW_PX * len(labels)
 
 
 def confusion_plot(confusion: Float[np.ndarray, "k k"], names: Sequence[str], label: str) -> str:
@@ -122,7 +134,7 @@ def confusion_plot(confusion: Float[np.ndarray, "k k"], names: Sequence[str], la
         f'<text class="axis-title" transform="translate(12 {top + size / 2}) rotate(-90)">'
         "true emotion</text>"
     )
-    return _svg(width, height, label, parts)
+    return svg(width, height, label, parts)
 
 
 def _confusion_cell(x: float, y: float, cell: float, share: float) -> str:
@@ -136,20 +148,22 @@ def _confusion_cell(x: float, y: float, cell: float, share: float) -> str:
     )
 
 
-def _axis_marks(axis: Axis, x: Callable[[float], float], bottom: float) -> str:
-    step = _tick_step(axis.high - axis.low)
+def axis_marks(axis: Axis, x: Callable[[float], float], bottom: float) -> str:
+    """Draw the ticks of an axis at the foot of a plot, `x` placing its values, and lines up."""
+    step = tick_step(axis.high - axis.low)
     first = math.ceil(axis.low / step - 1e-9)
     ticks = [step * i for i in range(first, math.floor(axis.high / step + 1e-9) + 1)]
     sign = "+" if axis.is_signed else ""
     return "".join(
         f'<line class="grid" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{_TOP_PX}" y2="{bottom}"/>'
         f'<text class="tick" x="{x(t):.1f}" y="{bottom + 16}">'
-        f"{_tick_text(t * axis.factor, sign)}</text>"
+        f"{tick_text(t * axis.factor, sign)}</text>"
         for t in ticks
     )
 
 
-def _tick_text(value: float, sign: str) -> str:
+def tick_text(value: float, sign: str = "") -> str:
+    """Write a tick's value; `sign` is a plus where values are differences."""
     return "0" if abs(value) < 1e-9 else f"{value:{sign}.3g}".replace("-", "\N{MINUS SIGN}")
 
 
@@ -187,14 +201,15 @@ def _shape(kind: Kind, x: float, y: float) -> str:
     )
 
 
-def _tick_step(span: float) -> float:
+def tick_step(span: float) -> float:
     """Return a round step (1, 2 or 5 times a power of ten) that gives four to nine ticks."""
     rough = span / 5
     power = 10.0 ** math.floor(math.log10(rough))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough - 1e-12)
 
 
-def _svg(width_px: float, height_px: float, label: str, parts: Sequence[str]) -> str:
+def svg(width_px: float, height_px: float, label: str, parts: Sequence[str]) -> str:
+    """Put drawn parts into one picture; `label` is what a screen reader says."""
     return (
         # On a narrow screen the card scrolls before the writing gets too small to read.
         f'<svg viewBox="0 0 {width_px:.0f} {height_px:.0f}" role="img" '
