@@ -169,7 +169,8 @@ def _finetune(words: Sequence[str]) -> int:
 
 def _evaluate(words: Sequence[str]) -> int:
     from emotemporal.config import parse_config
-    from emotemporal.evaluation.evaluate import EvaluateConfig, as_text, evaluate
+    from emotemporal.evaluation.evaluate import EvaluateConfig, evaluate
+    from emotemporal.evaluation.outcome import as_text
 
     print(as_text(evaluate(parse_config(EvaluateConfig, words, "emotemporal evaluate"))))
     return 0
@@ -222,6 +223,17 @@ def _live(words: Sequence[str]) -> int:
     return 0
 
 
+def _smoothing(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.evaluation.smoothing_report import as_text
+    from emotemporal.evaluation.smoothing_study import SmoothingStudyConfig, run_smoothing_study
+
+    config = parse_config(SmoothingStudyConfig, words, "emotemporal smoothing")
+    print(as_text(run_smoothing_study(config)))
+    print(f"report: {config.out}/report.html")
+    return 0
+
+
 def _export(words: Sequence[str]) -> int:
     from emotemporal.config import parse_config
     from emotemporal.export.job import ExportConfig, export
@@ -247,6 +259,9 @@ COMMANDS: Mapping[str, Command] = {
     "calibrate": Command("find a checkpoint's temperature and thresholds", _calibrate, _DATA),
     "evaluate": Command("judge a checkpoint on a data set", _evaluate, _DATA),
     "compare": Command("frame models against clip models, with statistics", _compare, {}),
+    "smoothing": Command(
+        "find the steadiest smoother at each lag; what --max_lag picks from", _smoothing, {}
+    ),
     "export": Command("write a checkpoint for ONNX Runtime, as int8, or smaller", _export, _DATA),
     "ablate": Command(
         "named changes against a base, in one table", _ablate, {"--set": "--set+"}, "--grid"

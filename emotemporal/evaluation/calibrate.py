@@ -15,7 +15,11 @@ from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.data.splits import split_rows
 from emotemporal.data.table import DatasetTable, Split, fingerprint, refuse_fatal, soft_targets
 from emotemporal.evaluation.calibration import coverage_threshold, fit_temperature
-from emotemporal.evaluation.calibration_report import CalibrationReport, report_calibration
+from emotemporal.evaluation.calibration_report import (
+    CalibrationConfig,
+    CalibrationReport,
+    report_calibration,
+)
 from emotemporal.evaluation.image_logits import table_logits
 from emotemporal.evaluation.metrics import ClassRecall, wilson_interval
 from emotemporal.inference.caution import without_hidden
@@ -123,7 +127,8 @@ def calibrate(config: CalibrateConfig) -> Calibration:
     net, _ = load_checkpoint(Path(config.checkpoint))
     is_half = parse_storage(read_header(Path(config.checkpoint))["__metadata__"]) == "float16"
     save_checkpoint(Path(config.output), net, calibrated, "float16" if is_half else "float32")
-    report = report_calibration(logits, table, calibrated, config.prior, config.coverage)
+    measured = CalibrationConfig(config.prior, config.coverage)
+    report = report_calibration(logits, table, calibrated, measured)
     return Calibration(calibrated, recalls, report, config.output)
 
 

@@ -9,11 +9,30 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from emotemporal.data.table import DatasetTable, soft_targets
+from emotemporal.evaluation.background import background_crops
 from emotemporal.evaluation.calibration import CalibrationFigures, measure_calibration
+from emotemporal.evaluation.image_logits import crop_logits, table_logits
 from emotemporal.inference.caution import fitted_threshold, without_hidden
+from emotemporal.inference.engine import Engine
 from emotemporal.inference.prior import to_probabilities, wanted_prior
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import CheckpointMeta
+
+
+@dataclass(frozen=True)
+class CalibrationConfig:
+    """How a checkpoint's calibration is measured."""
+
+    prior: str = "training"
+    """How often each emotion is assumed to occur: training, uniform, or a JSON file."""
+    coverage: float = 0.8
+    """Share of the answers, the surest ones, whose error is told as well as that of all."""
+    background: str = ""
+    """How many crops without a face to draw, or a folder of such images; empty takes none."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.coverage <= 1:
+            raise ValueError(f"coverage is {self.coverage}; a share is above 0, up to 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,19 +150,35 @@ def truths_of(table: DatasetTable, labels: LabelSpace) -> tuple[Truth, ...]:
     )
 
 
+def judge_calibration(
+    table: DatasetTable, engine: Engine, meta: CheckpointMeta, config: CalibrationConfig
+) -> CalibrationReport:
+    """Judge a table's images, and crops without a face if asked for, and measure the confidence.
+
+    Raises:
+        ValueError: No image shows anything that the model can say, or there is no background.
+        ImageError: A file cannot be read, by name.
+    """
+    background = None
+    if config.background:
+        crops = background_crops(config.background, meta.crop.size_px)
+        background = report_background(crop_logits(list(crops), engine, meta), meta, config)
+    report = report_calibration(table_logits(table, engine, meta), table, meta, config)
+    return replace(report, background=background)
+
+
 def report_calibration(
     logits: Float[np.ndarray, "n k"],
     table: DatasetTable,
     meta: CheckpointMeta,
-    prior: str,
-    coverage: float,
+    config: CalibrationConfig,
 ) -> CalibrationReport:
-    """Measure what a checkpoint says of a table's images, under a prior.
+    """Measure what a network said of a table's images.
 
     Raises:
         ValueError: No image shows anything that the model can say.
     """
-    wanted = wanted_prior(prior, meta)
+    wanted = wanted_prior(config.prior, meta)
     before = to_probabilities(logits, replace(meta, temperature=1.0), wanted)
     after = to_probabilities(logits, meta, wanted)
     truths = tuple(t for t in truths_of(table, meta.labels) if t.is_known.any())
@@ -151,10 +186,10 @@ def report_calibration(
         raise ValueError(f"{table.name}: no image shows any of {', '.join(meta.labels.names)}")
     threshold = fitted_threshold(meta, wanted)
     return CalibrationReport(
-        figures=tuple(_against(truth, before, after, coverage) for truth in truths),
+        figures=tuple(_against(truth, before, after, config.coverage) for truth in truths),
         temperature=meta.temperature,
-        prior=prior,
-        coverage=coverage,
+        prior=config.prior,
+        coverage=config.coverage,
         uncertain_below=threshold,
         share_uncertain=_share_below(after, threshold, meta),
         background=None,
@@ -164,13 +199,14 @@ def report_calibration(
 
 
 def report_background(
-    logits: Float[np.ndarray, "b k"], source: str, meta: CheckpointMeta, prior: str
+    logits: Float[np.ndarray, "b k"], meta: CheckpointMeta, config: CalibrationConfig
 ) -> BackgroundFigures:
-    """Measure what a checkpoint says of crops that show no face."""
-    wanted = wanted_prior(prior, meta)
+    """Measure what a network said of crops that show no face."""
+    wanted = wanted_prior(config.prior, meta)
     probabilities = to_probabilities(logits, meta, wanted)
     share = _share_below(probabilities, fitted_threshold(meta, wanted), meta)
     confidence = float(probabilities.max(axis=1).mean())
+    source = "drawn" if config.background.isdecimal() else config.background
     return BackgroundFigures(source, len(logits), confidence, share)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -17,17 +16,20 @@ from emotemporal.data.prepare import load_prepared, prepare
 from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.data.splits import split_rows
 from emotemporal.data.table import DatasetTable, Split, fingerprint, refuse_fatal
-from emotemporal.evaluation.metrics import Interval, Metrics, measure, stack_predictions
+from emotemporal.evaluation.calibration_plots import draw_calibration
+from emotemporal.evaluation.calibration_report import CalibrationConfig, judge_calibration
+from emotemporal.evaluation.metrics import measure, stack_predictions
+from emotemporal.evaluation.outcome import Evaluation
 from emotemporal.evaluation.predictions import write_predictions
-from emotemporal.evaluation.shift_figures import ShiftReport, SuiteConfig
-from emotemporal.evaluation.shift_report import shifts_as_text, write_shift_report
+from emotemporal.evaluation.shift_figures import SuiteConfig
+from emotemporal.evaluation.shift_report import write_shift_report
 from emotemporal.evaluation.shift_suite import run_suite
 from emotemporal.evaluation.still_images import StillJudge, judge_rows
 from emotemporal.inference.engine import Engine
 from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
 from emotemporal.inference.predictor import judge_clip
 from emotemporal.inference.prior import wanted_prior
-from emotemporal.labels import Emotion, LabelSpace, parse_label_space
+from emotemporal.labels import parse_label_space
 from emotemporal.models.meta import CheckpointMeta
 from emotemporal.run_folder import git_commit
 from emotemporal.storage import write_json
@@ -62,9 +64,19 @@ class EvaluateConfig:
     shift_share: float = 1.0
     """How much of each emotion's images meets the shifts."""
     shift_seed: int = 0
+    calibration: bool = False
+    """Images only: tell as well how far the confidence can be trusted, with and without the
+    checkpoint's temperature, against votes where there are any (images with votes alone count
+    here), against one emotion, and by how many are answered. Of each image as it is, never
+    mirrored, among all of the model's labels."""
+    coverage: float = 0.8
+    """Of calibration: the share of the images, the surest ones, whose error is told as well."""
+    background: str = ""
+    """Of calibration: how many crops without a face to draw, or a folder of such images; told is
+    how many come out uncertain. Empty takes none."""
     report: str = ""
-    """A folder for the shifts' figures: a table, a map of the losses, and all shifts of one of the
-    images; empty writes none."""
+    """A folder for pictures and tables. Of the shifts: a table, a map of the losses, and all shifts
+    of one of the images; of calibration: reliability and risk-coverage. Empty writes none."""
     predictions: str = ""
     """Where to write each image's or clip's probabilities, as CSV; empty writes none."""
     clips: PrepareConfig = field(default_factory=PrepareConfig)
@@ -75,42 +87,16 @@ class EvaluateConfig:
     workers: int = 1
 
     def __post_init__(self) -> None:
-        if self.report and not self.shifts:
-            raise ValueError(f"report {self.report} would be empty: it needs --shifts true")
+        if self.report and not (self.shifts or self.calibration):
+            raise ValueError(
+                f"report {self.report} would be empty: it needs --shifts or --calibration true"
+            )
+        if self.background and not self.calibration:
+            raise ValueError(f"background {self.background} needs --calibration true")
+        if self.labels and self.calibration:
+            raise ValueError("calibration is of all labels that a model has; leave --labels out")
+        CalibrationConfig(self.prior, self.coverage, self.background)
         SuiteConfig(self.shift_share, self.shift_seed)
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What a checkpoint is worth on a data set, and how that was found."""
-
-    metrics: Metrics
-    labels: LabelSpace
-    masked: tuple[Emotion, ...]
-    """What the model can say and was not allowed to."""
-    num_unlabelled: int
-    """Rows without one emotion, such as images with votes alone; in no figure."""
-    failures: tuple[tuple[str, str], ...]
-    """Videos in which no face could be followed, with the reason; in no figure."""
-    prior: str
-    origin: dict[str, Any]
-    shifts: ShiftReport | None = None
-    """What shifts leave of it, if they were asked for."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as plain values; shares are 0 to 1."""
-        metrics = asdict(self.metrics)
-        metrics["confusion"] = self.metrics.confusion.tolist()
-        return {
-            "labels": list(self.labels.names),
-            "masked": [emotion.value for emotion in self.masked],
-            "num_unlabelled": self.num_unlabelled,
-            "failures": [{"path": path, "reason": reason} for path, reason in self.failures],
-            "prior": self.prior,
-            **metrics,
-            "shifts": None if self.shifts is None else self.shifts.to_json(),
-            "origin": self.origin,
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +126,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     else:
         judged = _judge_videos(config, table, engine, meta)
     suite = SuiteConfig(config.shift_share, config.shift_seed)
+    calibration = CalibrationConfig(config.prior, config.coverage, config.background)
     result = Evaluation(
         metrics=measure(stack_predictions(judged.predictions, labels)),
         labels=labels,
@@ -156,9 +143,14 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
             "seed": meta.origin.seed,  # of the training; the shifts' stands in the config
         },
         shifts=run_suite(table, still, labels, suite) if config.shifts else None,
+        calibration=judge_calibration(table, engine, meta, calibration)
+        if config.calibration
+        else None,
     )
     if result.shifts is not None and config.report:
         write_shift_report(result.shifts, Path(config.report), result.origin)
+    if result.calibration is not None and config.report:
+        draw_calibration(result.calibration, Path(config.report))
     if config.predictions:
         write_predictions(Path(config.predictions), judged.predictions)
     if config.json:
@@ -173,8 +165,10 @@ def _read_table(config: EvaluateConfig) -> DatasetTable:
         table = split_rows(table, config.split)
         if not len(table):
             raise ValueError(f"{table.name} has no {config.split} split; leave --split out")
-    if config.shifts and table.kind != "images":
-        raise ValueError(f"{table.name} has {table.kind}, shifts are of images; leave --shifts out")
+    if (config.shifts or config.calibration) and table.kind != "images":
+        raise ValueError(
+            f"{table.name} has {table.kind}; shifts and calibration are of images, leave them out"
+        )
     for problem in table.problems:
         _log.info("note: %s", problem)
     return table
@@ -218,29 +212,3 @@ def _judge_clip(
     mirrored = replace(clip, crops=np.ascontiguousarray(clip.crops[:, :, ::-1]))
     other = judge_clip(engine, meta, mirrored, config.prior)
     return replace(found, probabilities=(found.probabilities + other.probabilities) / 2)
-
-
-def as_text(evaluation: Evaluation) -> str:
-    """Return the figures as a few lines to read."""
-    m = evaluation.metrics
-    lines = [
-        f"{m.num_clips} judged, {m.num_dropped} of other emotions and "
-        f"{evaluation.num_unlabelled} without one emotion left out; prior: {evaluation.prior}",
-        *(f"failed, in no figure: {path}: {reason}" for path, reason in evaluation.failures),
-        f"accuracy (WAR) {m.accuracy:6.1%}   UAR {m.uar:6.1%}   macro-F1 {m.macro_f1:6.1%}   "
-        f"NLL {m.nll:.3f}   Brier {m.brier:.3f}   ECE {m.ece:.3f}",
-    ]
-    if evaluation.masked:
-        lines.append(f"masked, the rest renormalised: {', '.join(evaluation.masked)}")
-    lines += [
-        f"  {recall.emotion:<10} recall {_interval(recall.recall)}  of {recall.num_clips}"
-        for recall in m.recalls
-        if recall.num_clips
-    ]
-    if evaluation.shifts is not None:
-        lines.append(shifts_as_text(evaluation.shifts))
-    return "\n".join(lines)
-
-
-def _interval(interval: Interval) -> str:
-    return f"{interval.estimate:6.1%}  [{interval.low:6.1%}, {interval.high:6.1%}]"

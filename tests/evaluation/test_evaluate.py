@@ -8,8 +8,9 @@ import pytest
 from emotemporal.data.clipping import PrepareConfig
 from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.evaluation import evaluate as room
-from emotemporal.evaluation.evaluate import EvaluateConfig, as_text, evaluate
+from emotemporal.evaluation.evaluate import EvaluateConfig, evaluate
 from emotemporal.evaluation.metrics import measure, stack_predictions
+from emotemporal.evaluation.outcome import as_text
 from emotemporal.evaluation.predictions import read_predictions
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig

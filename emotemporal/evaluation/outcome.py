@@ -1,0 +1,76 @@
+"""What `evaluate` finds: figures with their origin, as text and as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from emotemporal.evaluation.calibration_report import CalibrationReport
+from emotemporal.evaluation.metrics import Interval, Metrics
+from emotemporal.evaluation.shift_figures import ShiftReport
+from emotemporal.evaluation.shift_report import shifts_as_text
+from emotemporal.labels import Emotion, LabelSpace
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a checkpoint is worth on a data set, and how that was found."""
+
+    metrics: Metrics
+    labels: LabelSpace
+    masked: tuple[Emotion, ...]
+    """What the model can say and was not allowed to."""
+    num_unlabelled: int
+    """Rows without one emotion, such as images with votes alone; in no figure."""
+    failures: tuple[tuple[str, str], ...]
+    """Videos in which no face could be followed, with the reason; in no figure."""
+    prior: str
+    origin: dict[str, Any]
+    shifts: ShiftReport | None = None
+    """What shifts leave of it, if they were asked for."""
+    calibration: CalibrationReport | None = None
+    """How far its confidence can be trusted, if that was asked for."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values; shares are 0 to 1."""
+        metrics = asdict(self.metrics)
+        metrics["confusion"] = self.metrics.confusion.tolist()
+        return {
+            "labels": list(self.labels.names),
+            "masked": [emotion.value for emotion in self.masked],
+            "num_unlabelled": self.num_unlabelled,
+            "failures": [{"path": path, "reason": reason} for path, reason in self.failures],
+            "prior": self.prior,
+            **metrics,
+            "shifts": None if self.shifts is None else self.shifts.to_json(),
+            "calibration": None if self.calibration is None else self.calibration.to_json(),
+            "origin": self.origin,
+        }
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """Return the figures as a few lines to read."""
+    m = evaluation.metrics
+    lines = [
+        f"{m.num_clips} judged, {m.num_dropped} of other emotions and "
+        f"{evaluation.num_unlabelled} without one emotion left out; prior: {evaluation.prior}",
+        *(f"failed, in no figure: {path}: {reason}" for path, reason in evaluation.failures),
+        f"accuracy (WAR) {m.accuracy:6.1%}   UAR {m.uar:6.1%}   macro-F1 {m.macro_f1:6.1%}   "
+        f"NLL {m.nll:.3f}   Brier {m.brier:.3f}   ECE {m.ece:.3f}",
+    ]
+    if evaluation.masked:
+        lines.append(f"masked, the rest renormalised: {', '.join(evaluation.masked)}")
+    lines += [
+        f"  {recall.emotion:<10} recall {_interval(recall.recall)}  of {recall.num_clips}"
+        for recall in m.recalls
+        if recall.num_clips
+    ]
+    if evaluation.calibration is not None:
+        lines.append(str(evaluation.calibration))
+    if evaluation.shifts is not None:
+        lines.append(shifts_as_text(evaluation.shifts))
+    return "\n".join(lines)
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.estimate:6.1%}  [{interval.low:6.1%}, {interval.high:6.1%}]"
