@@ -53,27 +53,35 @@ class PreparedSet:
             ValueError: The file is missing or damaged.
         """
         row = self.rows.iloc[i]
-        path = self.folder / str(row["file"])
+        crops, times_s = self._arrays(i, "crops", "times_s")
+        return FaceClip(crops, times_s, self.targets(i), str(row["subject"]), str(row["source"]))
+
+    def targets(self, i: int) -> list[Target]:
+        """Read what one clip shows when, without its crops.
+
+        Raises:
+            ValueError: The file is missing or damaged.
+        """
+        if self.kind == "streams":
+            told = (array.tolist() for array in self._arrays(i, *_TARGETS))
+            return [Target(a, b, Emotion(name)) for a, b, name in zip(*told, strict=True)]
+        if not (emotion := str(self.rows["emotion"].iloc[i])):
+            return []
+        (times_s,) = self._arrays(i, "times_s")
+        last_s = float(times_s[-1]) + frame_period_s(times_s)
+        return [Target(float(times_s[0]), last_s, Emotion(emotion))]
+
+    def _arrays(self, i: int, *names: str) -> list[np.ndarray]:
+        path = self.folder / str(self.rows["file"].iloc[i])
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                crops, times_s = arrays["crops"], arrays["times_s"]
-                told = (
-                    [arrays[name].tolist() for name in _TARGETS]
-                    if "targets_from_s" in arrays
-                    else None
-                )
+                return [arrays[name] for name in names]
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            job = "prepare" if self.kind == "clips" else "streams"
             raise ValueError(
                 f"{path}: missing or damaged ({error}); delete it and its file in rows/, and run "
-                "'emotemporal prepare' again"
+                f"'emotemporal {job}' again"
             ) from error
-        targets: list[Target] = []
-        if told is not None:
-            targets = [Target(a, b, Emotion(name)) for a, b, name in zip(*told, strict=True)]
-        elif row["emotion"]:
-            last_s = float(times_s[-1]) + frame_period_s(times_s)
-            targets = [Target(float(times_s[0]), last_s, Emotion(str(row["emotion"])))]
-        return FaceClip(crops, times_s, targets, str(row["subject"]), str(row["source"]))
 
 
 def write_clip(folder: Path, file: str, clip: FaceClip, with_targets: bool) -> str:
@@ -137,8 +145,9 @@ def load_prepared(folder: Path) -> PreparedSet:
     told = read_record(folder)
     if told is None or not told["is_complete"]:
         state = "was not finished" if told else "is not there"
+        job = "streams" if told and told.get("kind") == "streams" else "prepare"
         raise FileNotFoundError(
-            f"{folder}: a prepared data set {state}. Run 'emotemporal prepare' on it (again)."
+            f"{folder}: a prepared data set {state}. Run 'emotemporal {job}' on it (again)."
         )
     table = (folder / "clips.csv").read_bytes()
     if digest(table) != told["clips_digest"]:

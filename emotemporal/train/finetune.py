@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,15 +15,25 @@ from torch import nn
 from emotemporal.data.clips import ClipSet
 from emotemporal.data.collate import Batch
 from emotemporal.data.loading import batch_rows, load_batches
-from emotemporal.data.prepare import PreparedSet, load_prepared
 from emotemporal.labels import LabelSpace, parse_label_space
 from emotemporal.models.checkpoint import load_checkpoint
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointError, CheckpointMeta
 from emotemporal.train.balance import class_weights, epoch_order, logit_offsets, training_prior
-from emotemporal.train.features import ViewConfig, compute_features, require_same_crop
+from emotemporal.train.features import (
+    ClipFeatures,
+    ViewConfig,
+    compute_features,
+    require_same_crop,
+)
 from emotemporal.train.heads import HeadConfig, head_task, new_head
-from emotemporal.train.networks import frame_logits, join, whole_net, with_new_head
+from emotemporal.train.networks import (
+    frame_classifier_of,
+    frame_logits,
+    join,
+    whole_net,
+    with_new_head,
+)
 from emotemporal.train.optim import refuse_encoder_options
 from emotemporal.train.run import (
     RunConfig,
@@ -33,6 +43,7 @@ from emotemporal.train.run import (
     one_run,
     train_in_folder,
 )
+from emotemporal.train.selection import Chosen, choose_clips, refuse_one_answer
 from emotemporal.train.state import Progress
 from emotemporal.train.task import Task, Validation
 from emotemporal.train.truth import read_truth, with_truth
@@ -55,9 +66,12 @@ class FinetuneConfig:
     """Subjects that this run never sees: those it will be judged on."""
     validation: tuple[str, ...] = ()
     """Subjects that choose the best epoch; none: the last epoch is kept."""
+    validation_data: str = ""
+    """In their place: another prepared folder, all of whose clips choose the best epoch. It shares
+    no source, subject or still with `data`."""
     truth: str = ""
     """A CSV of source,start_s,end_s,emotion: what is shown when, for heads that shall follow
-    changes; empty: each clip shows its label throughout."""
+    changes; empty: each clip shows its label throughout, or, of streams, what they tell."""
     head: HeadConfig = field(default_factory=HeadConfig)
     views: ViewConfig = field(default_factory=ViewConfig)
     train_encoder: bool = False
@@ -86,6 +100,10 @@ class FinetuneConfig:
             )
         if self.train_encoder and self.truth:
             raise ValueError("truth over time needs features: set train_encoder to false")
+        if self.train_encoder and self.head.model.head_input == "logits":
+            raise ValueError("head_input logits needs an encoder that does not learn")
+        if self.validation and self.validation_data:
+            raise ValueError("validation and validation_data both choose the epoch; give one")
 
 
 def finetune(config: FinetuneConfig) -> Progress:
@@ -99,25 +117,27 @@ def finetune(config: FinetuneConfig) -> Progress:
         InterruptedJob: A signal came; the same command goes on.
     """
     labels = parse_label_space(config.labels)
-    prepared = load_prepared(Path(config.data))
+    judging = Path(config.validation_data) if config.validation_data else None
+    chosen = choose_clips(Path(config.data), labels, config.held_out, config.validation, judging)
+    refuse_one_answer(chosen, config.head)
     net, meta = load_checkpoint(Path(config.checkpoint))
-    require_same_crop(meta, prepared)
+    for prepared in (chosen.prepared, chosen.judging):
+        require_same_crop(meta, prepared)
     if config.head.model.encoder != meta.model.encoder:
         raise CheckpointError(
             f"{config.checkpoint} has a {meta.model.encoder}, head.model.encoder is "
             f"{config.head.model.encoder}; set it to the checkpoint's"
         )
-    train, judged = choose_rows(prepared, labels, config.held_out, config.validation)
     fabric = build_fabric(config.run)
-    identity = identity_of(config, prepared.fingerprint, *_files(config))
+    identity = identity_of(config, chosen.fingerprints, *_files(config))
     identity.pop("cache")
     with one_run(fabric, config.run.out, "finetune", identity, config) as folder:
-        described = _describe(config, labels, meta, prepared, train)
+        described = _describe(config, labels, meta, chosen)
         if config.train_encoder:
             whole = with_new_head(net, described, config.seed)
-            task = _frames_task(config, labels, prepared, (train, judged), whole, described, fabric)
+            task = _frames_task(config, labels, chosen, whole, described, fabric)
         else:
-            task = _features_task(config, labels, prepared, (train, judged), net, meta, fabric)
+            task = _features_task(config, labels, chosen, net, meta, fabric)
         return train_in_folder(
             folder,
             "finetune",
@@ -134,46 +154,19 @@ def _files(config: FinetuneConfig) -> list[Path]:
     return [Path(name) for name in (config.checkpoint, config.truth) if name]
 
 
-def choose_rows(
-    prepared: PreparedSet, labels: LabelSpace, held_out: Sequence[str], validation: Sequence[str]
-) -> tuple[list[int], list[int]]:
-    """Return the clips to train on and those that choose the epoch, by subject.
-
-    Raises:
-        ValueError: A subject is unknown, or nobody is left to train on.
-    """
-    subjects = prepared.rows["subject"].astype(str)
-    unknown = sorted({*held_out, *validation} - set(subjects))
-    if unknown:
-        raise ValueError(
-            f"{prepared.folder} has no subject {', '.join(unknown)}; "
-            f"it has {', '.join(sorted(set(subjects)))}"
-        )
-    is_known = prepared.rows["emotion"].isin(labels.names)
-    if not is_known.all():
-        _log.warning("%d clips show none of %s: left out", (~is_known).sum(), labels.names)
-    is_judged = subjects.isin(validation) & is_known
-    is_train = ~subjects.isin([*held_out, *validation]) & is_known
-    if not is_train.any():
-        raise ValueError("nobody is left to train on; hold fewer subjects out")
-    return np.flatnonzero(is_train).tolist(), np.flatnonzero(is_judged).tolist()
-
-
 def _describe(
     config: FinetuneConfig,
     labels: LabelSpace,
     meta: CheckpointMeta,
-    prepared: PreparedSet,
-    train: Sequence[int],
+    chosen: Chosen,
 ) -> CheckpointMeta:
-    counts = np.bincount(_classes(prepared, labels, train), minlength=len(labels)).astype(float)
     return replace(
         meta,
         labels=labels,
         clip_rate_hz=config.head.sampling.clip_rate_hz,
         model=config.head.model,
-        training_prior=training_prior(counts, config.head.optim),
-        origin=make_origin(config, config.seed, prepared.fingerprint),
+        training_prior=training_prior(chosen.counts(labels), config.head.optim),
+        origin=make_origin(config, config.seed, chosen.fingerprints),
         temperature=1.0,
         metrics={},
     )
@@ -182,46 +175,57 @@ def _describe(
 def _features_task(
     config: FinetuneConfig,
     labels: LabelSpace,
-    prepared: PreparedSet,
-    rows: tuple[list[int], list[int]],
+    chosen: Chosen,
     net: EmotionNet,
     meta: CheckpointMeta,
     fabric: Fabric,
 ) -> Task:
     at_rate = replace(meta, clip_rate_hz=config.head.sampling.clip_rate_hz)
-    cache = Path(config.cache)
-    features = compute_features(net, at_rate, prepared, config.views, cache, config.run.device)
-    train, judged = ([features[i] for i in some] for some in rows)
+    train, judged = _features(config, chosen, net, at_rate)
     if config.truth:
         path = Path(config.truth)
         truth = read_truth(path)
         train, judged = (with_truth(some, truth, path) for some in (train, judged))
-    head = new_head(net.feature_dim, labels, config.head.model, config.seed)
+    is_on_logits = config.head.model.head_input == "logits"
+    frames = frame_classifier_of(net, meta, labels) if is_on_logits else None
+    head = new_head(net.feature_dim, labels, config.head.model, config.seed, frames)
     return head_task(head, train, judged, labels, config.head, config.seed, fabric)
+
+
+def _features(
+    config: FinetuneConfig, chosen: Chosen, net: EmotionNet, meta: CheckpointMeta
+) -> tuple[list[ClipFeatures], list[ClipFeatures]]:
+    """Return what to train on, in all its views, and what to judge, as it is."""
+    cache, device = Path(config.cache), config.run.device
+    features = compute_features(net, meta, chosen.prepared, config.views, cache, device)
+    judging = features
+    if chosen.judging is not chosen.prepared:
+        as_is = replace(config.views, num_augmented=0)
+        judging = compute_features(net, meta, chosen.judging, as_is, cache, device)
+    return [features[i] for i in chosen.train], [judging[i] for i in chosen.judged]
 
 
 def _frames_task(
     config: FinetuneConfig,
     labels: LabelSpace,
-    prepared: PreparedSet,
-    rows: tuple[list[int], list[int]],
+    chosen: Chosen,
     net: EmotionNet,
     meta: CheckpointMeta,
     fabric: Fabric,
 ) -> Task:
     head, optim, workers = config.head, config.head.optim, config.run.num_workers
     train = ClipSet(
-        prepared,
-        rows[0],
+        chosen.prepared,
+        chosen.train,
         labels,
         meta.preprocess,
         head.sampling,
         config.views.augment,
         head.loss_on,
     )
-    judged = ClipSet(prepared, rows[1], labels, meta.preprocess, head.sampling.judging)
-    classes = _classes(prepared, labels, rows[0])
-    counts = np.bincount(classes, minlength=len(labels)).astype(float)
+    sampling = head.sampling.judging
+    judged = ClipSet(chosen.judging, chosen.judged, labels, meta.preprocess, sampling)
+    classes, counts = chosen.classes(labels), chosen.counts(labels)
 
     def batches(epoch: int, first: int) -> Iterable[Batch]:
         order = epoch_order(classes, optim, config.seed, epoch)
@@ -231,7 +235,7 @@ def _frames_task(
     def judge(judged_net: nn.Module) -> Validation:
         ones = [[i] for i in range(len(judged))]
         seen = load_batches(judged, ones, seed=0, epoch=0)
-        return validate(judged_net, frame_logits, seen, labels, meta.model)
+        return validate(judged_net, frame_logits, seen, labels, meta.model, head.judge_by)
 
     return Task(
         net=net,
@@ -242,7 +246,3 @@ def _frames_task(
         class_weights=class_weights(counts, labels, optim),
         logit_offsets=logit_offsets(counts, labels, optim),
     )
-
-
-def _classes(prepared: PreparedSet, labels: LabelSpace, rows: Sequence[int]) -> list[int]:
-    return [labels.names.index(str(prepared.rows["emotion"].iloc[i])) for i in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 
 import numpy as np
@@ -19,14 +19,16 @@ from emotemporal.data.sampling import SamplingConfig, clip_indices
 from emotemporal.data.seeds import derive_seed, sample_generator
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import ModelConfig
-from emotemporal.models.temporal import build_head
+from emotemporal.models.temporal import LogitsGRUHead, build_head
 from emotemporal.train.balance import class_weights, epoch_order, logit_offsets
 from emotemporal.train.features import ClipFeatures
 from emotemporal.train.loop import fit
 from emotemporal.train.optim import OptimConfig
+from emotemporal.train.order import Shuffle, shuffled_order
 from emotemporal.train.state import Keeper, Progress
 from emotemporal.train.task import AnyBatch, Task, Validation
-from emotemporal.train.validate import validate
+from emotemporal.train.truth import shares_shown
+from emotemporal.train.validate import JudgeBy, validate
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,42 @@ class HeadConfig:
     """Judge the head after every frame of a clip, or after the last one only."""
     clips_per_stream: int = 1
     """Above 1, clips of one subject are joined, so that the head learns to change its mind."""
+    judge_by: JudgeBy = "clips"
+    """What the best epoch is chosen by: one answer a clip, or, where clips change what they show,
+    the answer after every frame."""
+    shuffle: Shuffle = "no"
+    """An ablation: train on streams whose segments, or frames, come in another order."""
 
     def __post_init__(self) -> None:
         if self.clips_per_stream < 1:
             raise ValueError(f"clips_per_stream is {self.clips_per_stream}; it is at least 1")
 
 
-def new_head(feature_dim: int, labels: LabelSpace, model: ModelConfig, seed: int) -> nn.Module:
-    """Return a head whose first weights are a function of the seed alone."""
+def new_head(
+    feature_dim: int,
+    labels: LabelSpace,
+    model: ModelConfig,
+    seed: int,
+    frame_classifier: nn.Linear | None = None,
+) -> nn.Module:
+    """Return a head whose first weights are a function of the seed alone.
+
+    One that is given logits has a frame classifier, which is trained already.
+
+    Raises:
+        ValueError: It is not given one.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "head"))
-        return build_head(feature_dim, len(labels), model)
+        head = build_head(feature_dim, len(labels), model)
+    if isinstance(head, LogitsGRUHead):
+        if frame_classifier is None:
+            raise ValueError(
+                "head_input logits needs a trained frame classifier, which 'finetune' takes from "
+                "its checkpoint; elsewhere set head_input to features"
+            )
+        head.frame_classifier.load_state_dict(frame_classifier.state_dict())
+    return head
 
 
 def head_task(
@@ -76,7 +103,7 @@ def head_task(
             )
     streams = _Streams(clips, labels, config, seed)
     emotions = [labels.index(clip.emotion) for clip in clips]
-    counts = np.bincount(emotions, minlength=len(labels)).astype(float)
+    counts = np.sum([_shown(clip, labels) for clip in clips], axis=0)
 
     def batches(epoch: int, first: int) -> Iterable[FeatureBatch]:
         size = min(config.optim.batch_size, len(clips))
@@ -87,7 +114,7 @@ def head_task(
 
     def judge(net: nn.Module) -> Validation:
         seen = as_batches(judged, labels, config.sampling.judging)
-        return validate(net, head_logits, seen, labels, config.model)
+        return validate(net, head_logits, seen, labels, config.model, config.judge_by)
 
     return Task(
         net=head,
@@ -98,6 +125,12 @@ def head_task(
         class_weights=class_weights(counts, labels, config.optim),
         logit_offsets=logit_offsets(counts, labels, config.optim),
     )
+
+
+def _shown(clip: ClipFeatures, labels: LabelSpace) -> Float[np.ndarray, " k"]:
+    if len({target.emotion for target in clip.targets}) > 1:
+        return shares_shown(clip.targets, labels)
+    return np.eye(len(labels))[labels.index(clip.emotion)]
 
 
 def train_head(  # noqa: PLR0913, PLR0917 (what a fold consists of)
@@ -150,6 +183,7 @@ def as_batches(
 @dataclass(frozen=True, eq=False)
 class _Part:
     clip: ClipFeatures
+    times_s: Float[np.ndarray, " t"]
     features: Float[np.ndarray, "t d"]
     targets: Float[np.ndarray, "t k"]
     is_known: Bool[np.ndarray, " t"]
@@ -163,8 +197,9 @@ def _part(
     generator: torch.Generator | None = None,
 ) -> _Part:
     chosen = clip_indices(clip.times_s, sampling, generator)
-    targets, is_known = frame_targets(clip.targets, clip.times_s[chosen], labels)
-    return _Part(clip, clip.views[view][chosen], targets, is_known)
+    times_s = clip.times_s[chosen]
+    targets, is_known = frame_targets(clip.targets, times_s, labels)
+    return _Part(clip, times_s, clip.views[view][chosen], targets, is_known)
 
 
 def _join(parts: Sequence[_Part], loss_on: LossOn) -> FeatureSample:
@@ -193,8 +228,18 @@ class _Streams:
         others = torch.randint(len(same), (count - 1,), generator=generator).tolist()
         chosen = [clip, *(same[i] for i in others)]
         views = torch.randint(len(clip.views), (count,), generator=generator).tolist()
-        parts = [
-            _part(one, view, self._labels, self._config.sampling, generator)
-            for one, view in zip(chosen, views, strict=True)
-        ]
+        parts = [self._part(one, view, generator) for one, view in zip(chosen, views, strict=True)]
         return _join(parts, self._config.loss_on)
+
+    def _part(self, clip: ClipFeatures, view: int, generator: torch.Generator) -> _Part:
+        part = _part(clip, view, self._labels, self._config.sampling, generator)
+        if self._config.shuffle == "no":
+            return part
+        order = shuffled_order(part.times_s, clip.targets, self._config.shuffle, generator)
+        return replace(
+            part,
+            times_s=part.times_s[order],
+            features=part.features[order],
+            targets=part.targets[order],
+            is_known=part.is_known[order],
+        )

@@ -7,8 +7,10 @@ import copy
 from torch import Tensor, nn
 
 from emotemporal.data.collate import Batch
+from emotemporal.labels import LabelSpace
 from emotemporal.models.emotion_net import EmotionNet
-from emotemporal.models.meta import CheckpointMeta
+from emotemporal.models.meta import CheckpointError, CheckpointMeta
+from emotemporal.models.temporal import FrameHead
 from emotemporal.train.run import build_net
 from emotemporal.train.task import AnyBatch
 
@@ -32,6 +34,25 @@ def join(net: EmotionNet, head: nn.Module, meta: CheckpointMeta) -> EmotionNet:
     whole.encoder.load_state_dict(net.encoder.state_dict())
     whole.head.load_state_dict(head.state_dict())
     return whole.eval()
+
+
+def frame_classifier_of(net: EmotionNet, meta: CheckpointMeta, labels: LabelSpace) -> nn.Linear:
+    """Return a frame network's classifier, of the logits of `labels` alone and in their order.
+
+    Raises:
+        CheckpointError: Its head is none that judges each frame by itself.
+        ValueError: It does not know some of `labels`.
+    """
+    if not isinstance(net.head, FrameHead):
+        raise CheckpointError(
+            f"head_input logits needs a checkpoint with a frame head, from 'pretrain'; this one "
+            f"has a {meta.model.head} head"
+        )
+    rows = labels.indices_in(meta.labels)
+    known = net.head.classifier
+    chosen = nn.Linear(known.in_features, len(labels))
+    chosen.load_state_dict({"weight": known.weight[rows], "bias": known.bias[rows]})
+    return chosen
 
 
 def with_new_head(net: EmotionNet, meta: CheckpointMeta, seed: int) -> EmotionNet:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
-from emotemporal.labels import parse_emotion
+from emotemporal.labels import LabelSpace, parse_emotion
 from emotemporal.train.features import ClipFeatures
 from emotemporal.types import Target
 
@@ -41,6 +43,15 @@ def read_truth(path: Path) -> dict[str, tuple[Target, ...]]:
         source = str(row["source"])
         truth[source] = (*truth.get(source, ()), target)
     return truth
+
+
+def shares_shown(targets: Sequence[Target], labels: LabelSpace) -> Float[np.ndarray, " k"]:
+    """Return for how large a share of the known time each emotion is shown; other ones left out."""
+    lasts_s = np.zeros(len(labels))
+    for target in targets:
+        if target.emotion in labels:
+            lasts_s[labels.index(target.emotion)] += target.end_s - target.start_s
+    return lasts_s / max(lasts_s.sum(), 1e-12)
 
 
 def with_truth(

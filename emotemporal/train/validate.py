@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from emotemporal.models.meta import ModelConfig
 from emotemporal.train.loss import masked_cross_entropy
 from emotemporal.train.task import AnyBatch, Validation
 
+JudgeBy = Literal["clips", "frames"]
 Forward = Callable[[nn.Module, AnyBatch], Float[Tensor, "b t k"]]
 
 
@@ -26,11 +28,13 @@ def validate(
     batches: Iterable[AnyBatch],
     labels: LabelSpace,
     model: ModelConfig,
+    judge_by: JudgeBy = "clips",
 ) -> Validation:
-    """Return loss over frames and accuracy, UAR and macro-F1 over clips, every clip counted once.
+    """Return loss over frames and accuracy, UAR and macro-F1, over clips or over frames.
 
     A clip's answer is the one that the evaluation tables use; its truth is the emotion with the
-    largest part of its targets. The network is left as it was found, training or not.
+    largest part of its targets. Of frames, each whose truth is known counts once: for clips that
+    change what they show. The network is left as it was found, training or not.
 
     Raises:
         ValueError: Of a clip, nothing is known.
@@ -38,7 +42,7 @@ def validate(
     modes = {module: module.training for module in net.modules()}
     net.eval()
     device = next(net.parameters()).device
-    judged = _Judged(labels)
+    judged = _Judged(labels, judge_by)
     for batch in batches:
         judged.add(batch, forward(net, batch.to(device)).float().cpu(), model)
     for module, was_training in modes.items():  # a frozen encoder was not
@@ -47,11 +51,11 @@ def validate(
 
 
 class _Judged:
-    def __init__(self, labels: LabelSpace) -> None:
-        self.labels = labels
+    def __init__(self, labels: LabelSpace, judge_by: JudgeBy) -> None:
+        self.labels, self.judge_by = labels, judge_by
         self.loss_sum = 0.0
         self.num_frames = 0
-        self.answers: list[Float[np.ndarray, " k"]] = []
+        self.answers: list[Float[np.ndarray, "n k"]] = []
         self.truths: list[int] = []
         self.subjects: list[str] = []
         self.sources: list[str] = []
@@ -68,15 +72,21 @@ class _Judged:
                     f"{batch.sources[i]} shows none of {', '.join(self.labels.names)} in any frame "
                     "that is judged; leave it out, or correct the truth over time"
                 )
-            self.answers.append(clip_answer(probabilities[i, :length], model))
-            self.truths.append(int(known.sum(dim=0).argmax()))
-        self.subjects += batch.subjects
-        self.sources += batch.sources
+            if self.judge_by == "frames":
+                answers = probabilities[i][batch.target_mask[i].numpy()]
+                truths = known.argmax(dim=-1).tolist()
+            else:
+                answers = clip_answer(probabilities[i, :length], model)[None]
+                truths = [int(known.sum(dim=0).argmax())]
+            self.answers.append(answers)
+            self.truths += truths
+            self.subjects += [batch.subjects[i]] * len(truths)
+            self.sources += [batch.sources[i]] * len(truths)
 
     def result(self) -> Validation:
         metrics = measure(
             JudgedClips(
-                probabilities=np.stack(self.answers),
+                probabilities=np.concatenate(self.answers),
                 targets=np.array(self.truths),
                 subjects=tuple(self.subjects),
                 sources=tuple(self.sources),

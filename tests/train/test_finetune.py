@@ -18,11 +18,12 @@ from emotemporal.models.meta import CheckpointError, ModelConfig, read_meta
 from emotemporal.run_folder import RunFolderError
 from emotemporal.storage import read_jsonl
 from emotemporal.train.features import ViewConfig
-from emotemporal.train.finetune import FinetuneConfig, choose_rows, finetune
+from emotemporal.train.finetune import FinetuneConfig, finetune
 from emotemporal.train.heads import HeadConfig
 from emotemporal.train.log import TrackingConfig
 from emotemporal.train.optim import OptimConfig
 from emotemporal.train.run import RunConfig
+from emotemporal.train.selection import choose_rows
 
 
 @pytest.fixture(scope="module")
