@@ -15,14 +15,13 @@ from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detecto
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.caution import Caution, find_caution
-from emotemporal.inference.engine import Engine
-from emotemporal.inference.load import EngineChoice, load_model
+from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
+from emotemporal.inference.pick import pick_smoothing, refuse_both
 from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor
 from emotemporal.inference.prior import wanted_prior
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.sinks import JudgementTable, TextOut, growing_file
 from emotemporal.live.stages import Moment, Tally, run_stages
-from emotemporal.models.meta import CheckpointMeta
 from emotemporal.types import Frame
 from emotemporal.video.file import VideoFile
 from emotemporal.video.image import ImageError, read_image
@@ -52,6 +51,9 @@ class PredictConfig:
     prior: str = StreamConfig.prior
     """How often emotions are taken to occur: `training`, `uniform`, or a JSON file of shares."""
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    max_lag: float | None = None
+    """In place of `smoothing`: the steadiest setting of the checkpoint's smoothing card whose
+    median lag in seconds is at most this."""
     warm_up_s: float = StreamConfig.warm_up_s
     """A head with memory says nothing for this long at a video's start; of an image it does."""
     min_probability: float | None = StreamConfig.min_probability
@@ -72,6 +74,7 @@ class PredictConfig:
             raise ValueError("name at least one video or image")
         if self.csv and Path(self.csv).resolve() in {Path(p).resolve() for p in self.paths}:
             raise ValueError(f"csv is {self.csv}, which is also one of the files to judge")
+        refuse_both(self.smoothing, self.max_lag)
         self.stream_config()
 
     def stream_config(self) -> StreamConfig:
@@ -128,12 +131,14 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
     Raises:
         FileNotFoundError: The checkpoint or the table's folder is missing.
         CheckpointError: The checkpoint cannot be used.
+        CardError: `max_lag` is given, and its smoothing card cannot be used or has nothing as fast.
     """
     model = load_model(config.checkpoint, config.engine, config.device, config.num_threads)
-    engine, meta = model.engine, model.meta
+    meta = model.meta
     _log.info("%s", model)
     wanted = wanted_prior(config.prior, meta)
     caution = find_caution(meta, wanted, config.min_probability, config.hidden)
+    stream = pick_smoothing(config.stream_config(), config.max_lag, model.path, meta)
     detector = build_detector(config.detector)
     tallies, without_face, failures = [], [], []
     with ExitStack() as stack:
@@ -143,7 +148,7 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
         for path in config.paths:
             rows = _Rows()
             try:
-                tally = _judge_file(Path(path), config, engine, meta, detector, rows)
+                tally = _judge_file(Path(path), config, stream, model, detector, rows)
             except (FileNotFoundError, ImageError, VideoError) as error:
                 failures.append(str(error))
                 continue
@@ -166,13 +171,13 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
 def _judge_file(
     path: Path,
     config: PredictConfig,
-    engine: Engine,
-    meta: CheckpointMeta,
+    stream: StreamConfig,
+    model: LoadedModel,
     detector: FaceDetector,
     rows: _Rows,
 ) -> Tally:
+    engine, meta = model.engine, model.meta
     follower = Follower(FollowConfig(config.detector, config.tracker, meta.crop), detector)
-    stream = config.stream_config()
     if path.suffix.lower() in IMAGE_SUFFIXES:
         # A still has no start to wait for: it is judged as it is.
         predictor = StreamPredictor(engine, meta, replace(stream, warm_up_s=0.0))

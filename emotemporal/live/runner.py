@@ -16,6 +16,7 @@ from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.caution import Caution
 from emotemporal.inference.load import EngineChoice, load_model
+from emotemporal.inference.pick import pick_smoothing, refuse_both
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import LabelSpace
@@ -57,6 +58,9 @@ class LiveConfig:
     prior: str = StreamConfig.prior
     """How often emotions are taken to occur: `training`, `uniform`, or a JSON file of shares."""
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    max_lag: float | None = None
+    """In place of `smoothing`: the steadiest setting of the checkpoint's smoothing card whose
+    median lag in seconds is at most this."""
     warm_up_s: float = StreamConfig.warm_up_s
     """A head with memory says nothing for this long at a stream's start."""
     min_probability: float | None = StreamConfig.min_probability
@@ -82,6 +86,7 @@ class LiveConfig:
         paths = [Path(path).resolve() for path in (self.source, self.output, self.csv) if path]
         if len(set(paths)) < len(paths):
             raise ValueError("source, output and csv must be different files")
+        refuse_both(self.smoothing, self.max_lag)
         self.stream_config()
 
     @property
@@ -145,6 +150,7 @@ def run_live(config: LiveConfig, clock: Clock = monotonic) -> LiveSummary:
     Raises:
         FileNotFoundError: Checkpoint, video or an output's folder is missing.
         CheckpointError: The checkpoint cannot be used.
+        CardError: `max_lag` is given, and its smoothing card cannot be used or has nothing as fast.
         VideoError: The source fails. A camera's outputs so far are finished then; a file's are
             not kept.
     """
@@ -152,7 +158,8 @@ def run_live(config: LiveConfig, clock: Clock = monotonic) -> LiveSummary:
     engine, meta = model.engine, model.meta
     _log.info("%s", model)
     follower = Follower(FollowConfig(config.detector, config.tracker, meta.crop))
-    predictor = StreamPredictor(engine, meta, config.stream_config())
+    stream = pick_smoothing(config.stream_config(), config.max_lag, model.path, meta)
+    predictor = StreamPredictor(engine, meta, stream)
     lost: list[VideoError] = []
     with ExitStack() as stack:
         frames, rate_hz = _open_source(config, lost, stack)

@@ -275,7 +275,7 @@ def test_the_rule_refuses_time_that_does_not_grow():
         rule.step(np.array([0.5, 0.5]), 0.9, state)
 
 
-@pytest.mark.parametrize("name", ["auto", "none", "ema", "one_euro", "hidden_markov", "majority"])
+@pytest.mark.parametrize("name", ["auto", "none", "ema", "one_euro", "hidden_markov"])
 def test_a_config_builds_what_it_names(name):
     smoother = build_smoother(SmoothingConfig(name=name))
     out, _ = smoother.step(np.array([0.3, 0.7]), 0.0, None)

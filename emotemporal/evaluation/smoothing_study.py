@@ -1,0 +1,185 @@
+"""`smoothing`: which filter steadies a network's labels best at what lag, tuned, then tested."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emotemporal.config import to_plain
+from emotemporal.data.prepared import load_prepared
+from emotemporal.evaluation.smoother_grid import ChoiceConfig, GridConfig
+from emotemporal.evaluation.smoothing_card import make_card
+from emotemporal.evaluation.smoothing_report import write_study
+from emotemporal.evaluation.smoothing_results import (
+    MethodSets,
+    SmoothingStudy,
+    StudyRules,
+    study_streams,
+)
+from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.stream_sets import (
+    JudgedModel,
+    PreparedStreams,
+    StreamsJudgeConfig,
+    StreamSource,
+    judge_streams,
+)
+from emotemporal.evaluation.takes import ConcatenatedTakes, TakesConfig
+from emotemporal.inference.card import card_path, fingerprint_of, write_card
+from emotemporal.inference.load import load_model
+from emotemporal.labels import LabelSpace, parse_label_space
+from emotemporal.run_folder import git_commit
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SmoothingStudyConfig:
+    """Measure smoothers and learned filters on streams; write the checkpoint's smoothing card.
+
+    Every setting is chosen on the streams of `tune`, frozen, and reported on those of `test`.
+    """
+
+    tune: str
+    """A folder that `streams` filled: settings are chosen on it."""
+    test: str
+    """Another one, which shares no picture with it: figures are of it."""
+    out: str
+    """Report, tables, and what the networks said, so that a second run takes seconds."""
+    checkpoint: str | None = None
+    """The frame model whose answers are smoothed; none takes the one that ships."""
+    learned: list[str] = field(default_factory=list)
+    """Checkpoints with a memory, as finetune makes them: their labels are chosen by the same
+    rules, without a smoother."""
+    takes: str | None = None
+    """A prepared set of labelled clips: each speaker's are put one after the other and judged with
+    the same frozen settings."""
+    labels: str | None = None
+    """Among which emotions to judge, such as `neutral,happiness,fear`; by default those that every
+    checkpoint here can say. Others are masked and the rest renormalised."""
+    judge: StreamsJudgeConfig = field(default_factory=StreamsJudgeConfig)
+    grid: GridConfig = field(default_factory=GridConfig)
+    choice: ChoiceConfig = field(default_factory=ChoiceConfig)
+    bootstrap: BootstrapConfig = field(default_factory=lambda: BootstrapConfig(2000))
+    orders: TakesConfig = field(default_factory=TakesConfig)
+    write_cards: bool = True
+    """Put each checkpoint's card beside it, where `live --max_lag` finds it; there is a copy in
+    `out` in any case."""
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if Path(self.tune).resolve() == Path(self.test).resolve():
+            raise ValueError(
+                f"tune and test are both {self.tune}; what is chosen must not be what is reported"
+            )
+
+    @property
+    def rules(self) -> StudyRules:
+        """What is tried, what it must keep to, and how intervals are made."""
+        return StudyRules(self.grid, self.choice, self.bootstrap)
+
+
+def run_smoothing_study(config: SmoothingStudyConfig) -> SmoothingStudy:
+    """Judge, tune, freeze, test, and write report and cards.
+
+    Raises:
+        FileNotFoundError: A folder or a checkpoint is missing.
+        CheckpointError: A checkpoint cannot be used on these streams.
+        ValueError: Streams whose truth is unknown, shared pictures, or no setting fast enough.
+    """
+    tune, test = (PreparedStreams(load_prepared(Path(f))) for f in (config.tune, config.test))
+    _refuse_shared(tune, test)
+    models = [_load(config, path) for path in (config.checkpoint, *config.learned)]
+    labels = _labels(config, models)
+    takes = _takes(config, labels)
+    cache = Path(config.out) / "judged"
+
+    def judge(source: StreamSource) -> MethodSets:
+        first, *others = (judge_streams(model, source, labels, cache) for model in models)
+        names = [model.name for model in models[1:]]
+        return MethodSets(first, dict(zip(names, others, strict=True)))
+
+    study = study_streams(
+        judge(tune),
+        judge(test),
+        judge(takes) if takes else None,
+        config.rules,
+        {
+            "commit": git_commit(),
+            "checkpoints": {model.name: model.model.digest for model in models},
+            "tune_fingerprint": tune.fingerprint,
+            "test_fingerprint": test.fingerprint,
+            "takes_fingerprint": takes.fingerprint if takes else None,
+            "config": to_plain(config),
+        },
+    )
+    write_study(study, Path(config.out))
+    _write_cards(config, models, study)
+    return study
+
+
+def _refuse_shared(tune: PreparedStreams, test: PreparedStreams) -> None:
+    shared = sorted(tune.stills & test.stills)
+    if shared or tune.fingerprint == test.fingerprint:
+        told = f"{len(shared)} pictures, such as {shared[0]}" if shared else "all streams"
+        raise ValueError(
+            f"{tune.prepared.folder} and {test.prepared.folder} share {told}; settings tuned on "
+            "one would be tested on themselves. Make the streams of different parts or splits"
+        )
+
+
+def _load(config: SmoothingStudyConfig, path: str | None) -> JudgedModel:
+    is_frame = path == config.checkpoint
+    model = load_model(path, "auto" if path else "torch", config.device)
+    if is_frame and model.meta.model.head != "frame":
+        _log.warning("%s has a memory: simple smoothers come on top of what it smooths", model.path)
+    name = "frame model" if is_frame else f"learned {_distinct_name(config.learned, str(path))}"
+    return JudgedModel(name, model, config.judge)
+
+
+def _distinct_name(paths: Sequence[str], path: str) -> str:
+    """Return a checkpoint's name, with its folder's where two are called alike."""
+    stem = Path(path).stem
+    is_alone = sum(Path(other).stem == stem for other in paths) == 1
+    return stem if is_alone else f"{Path(path).parent.name}/{stem}"
+
+
+def _labels(config: SmoothingStudyConfig, models: Sequence[JudgedModel]) -> LabelSpace:
+    if config.labels is not None:
+        labels = parse_label_space(config.labels)
+    else:
+        own = models[0].meta.labels.emotions
+        labels = LabelSpace(
+            tuple(e for e in own if all(e in model.meta.labels for model in models))
+        )
+    for model in models:
+        labels.indices_in(model.meta.labels)
+        if masked := [e.value for e in model.meta.labels.emotions if e not in labels]:
+            _log.info("%s: %s masked, the rest renormalised", model.name, ", ".join(masked))
+    return labels
+
+
+def _takes(config: SmoothingStudyConfig, labels: LabelSpace) -> ConcatenatedTakes | None:
+    if config.takes is None:
+        return None
+    takes = ConcatenatedTakes(load_prepared(Path(config.takes)), labels, config.orders)
+    if takes.num_left_out:
+        _log.info("%s: %d clips of other emotions left out", takes.name, takes.num_left_out)
+    return takes
+
+
+def _write_cards(
+    config: SmoothingStudyConfig, models: Sequence[JudgedModel], study: SmoothingStudy
+) -> None:
+    for model in models:
+        method = None if model is models[0] else model.name
+        card = make_card(
+            study, method, fingerprint_of(model.meta), config.judge.prior, model.uncertain_below
+        )
+        path = card_path(model.model.path)
+        write_card(card, Path(config.out) / "cards" / path.name)
+        if config.write_cards:
+            write_card(card, path)
+            _log.info("smoothing card: %s", path)
