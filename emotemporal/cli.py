@@ -197,7 +197,7 @@ def _compare(words: Sequence[str]) -> int:
 
 def _ablate(words: Sequence[str]) -> int:
     from emotemporal.ablate.ablate import AblateConfig, ablate
-    from emotemporal.ablate.table import as_text
+    from emotemporal.ablate.formats import as_text
     from emotemporal.config import parse_config
 
     ablation = ablate(parse_config(AblateConfig, words, "emotemporal ablate"))

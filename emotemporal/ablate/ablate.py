@@ -14,6 +14,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from emotemporal.ablate.findings import caveats, headline, verdicts
+from emotemporal.ablate.formats import as_csv, as_latex, as_markdown
 from emotemporal.ablate.grid import Grid, merge, read_grid
 from emotemporal.ablate.outcomes import Ablation, gather
 from emotemporal.ablate.page import as_html
@@ -27,7 +28,8 @@ from emotemporal.ablate.runs import (
     start_process,
     train,
 )
-from emotemporal.ablate.table import as_csv, as_latex, as_markdown
+from emotemporal.ablate.study import CompareConfig
+from emotemporal.ablate.table import method_of
 from emotemporal.config import ConfigError, dump_yaml
 from emotemporal.evaluation.statistics import BootstrapConfig
 from emotemporal.models.meta import read_meta
@@ -35,6 +37,7 @@ from emotemporal.run_folder import RunFolderError, git_commit
 from emotemporal.stopping import InterruptedJob, stop_when_asked
 from emotemporal.storage import write_atomically
 from emotemporal.timing import Clock, monotonic
+from emotemporal.train.log import build_logger
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +98,23 @@ def ablate(
             failures = _run_all(runs, is_finished, start, clock, stop)
             ablation = gather(grid, runs, failures, config.bootstrap, _origin(config, grid, runs))
             write_ablation(ablation, out)
+            _track(runs[0], ablation, out)
     return ablation
+
+
+def _track(base: PlannedRun, ablation: Ablation, out: Path) -> None:
+    """Show the table's figures beside the runs, in their group."""
+    config = base.config
+    tracking = config.tracking if isinstance(config, CompareConfig) else config.run.tracking
+    logger = build_logger(replace(tracking, tags=()), out, "ablate", asdict(ablation.grid))
+    for row in ablation.rows:
+        figures = {name: interval.estimate for name, interval in row.figures.items()}
+        for evaluation in ablation.judged:
+            if (method := method_of(row, ablation, evaluation)) is not None:
+                figures |= {f"{evaluation}/uar": method.uar.estimate}
+                figures |= {f"{evaluation}/accuracy": method.accuracy.estimate}
+        logger.log({f"{row.change}/{name}": value for name, value in figures.items()}, step=0)
+    logger.finish()
 
 
 def _read(config: AblateConfig) -> Grid:

@@ -135,18 +135,25 @@ def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Interval:
 
 
 def _data_notes(outcomes: Sequence[Outcome]) -> list[str]:
-    """Name runs on other data than the base's, where no change says so."""
-    notes = []
+    """Name runs on other data than the base's: because a change says so, or without its saying."""
     base = next((o for o in outcomes if o.run.change == BASE), None)
-    for outcome in outcomes:
-        if base is None or outcome.data_fingerprint == base.data_fingerprint:
-            continue
-        own = getattr(outcome.run.config, "data", None)
-        if own == getattr(base.run.config, "data", None):
+    if base is None:
+        return []
+    notes = []
+    others = [o for o in outcomes if o.data_fingerprint != base.data_fingerprint]
+    own = [o for o in others if o.run.config.data != base.run.config.data]
+    if own:
+        names = ", ".join(dict.fromkeys(o.run.change for o in own))
+        notes.append(
+            f"Trained and validated on other data than the base, as the change says: {names}. "
+            "Their validation figures stand beside the base's, not against them."
+        )
+    for outcome in others:
+        if outcome not in own:
             notes.append(
-                f"{outcome.run.change}, seed {outcome.run.seed}: trained on data that has changed "
-                f"since the base's run (fingerprint {outcome.data_fingerprint[:16]}, there "
-                f"{base.data_fingerprint[:16]}); remove its folder to train it anew."
+                f"{outcome.run.change}, seed {outcome.run.seed}: the data has changed between "
+                f"this run and the base's (fingerprint {outcome.data_fingerprint[:16]}, there "
+                f"{base.data_fingerprint[:16]}). Remove the older folder, and run it again."
             )
     return notes
 

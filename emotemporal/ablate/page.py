@@ -10,7 +10,7 @@ from emotemporal.ablate.curves import curve_panels, gap_plot
 from emotemporal.ablate.findings import caveats, headline, verdicts
 from emotemporal.ablate.grid import BASE
 from emotemporal.ablate.outcomes import Ablation, Row
-from emotemporal.ablate.table import cells, header
+from emotemporal.ablate.table import FIRST, Part, first_cells, parts
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.page import page_style, with_minus_signs
 from emotemporal.evaluation.plots import GuideLine, Kind, PlotRow, axis_around, interval_plot
@@ -50,15 +50,21 @@ def as_html(ablation: Ablation) -> str:
             )
             if plot
         ],
-        header=header(ablation),
-        rows=[
-            ("reference" if row.is_base else "model", cells(row, ablation)) for row in ablation.rows
+        tables=[
+            (part.name, [*FIRST, *part.titles], _rows(ablation, part)) for part in parts(ablation)
         ],
         changes=[(name, _flat(options)) for name, options in ablation.grid.changes.items()],
         verdicts=list(verdicts(ablation)),
         caveats=list(caveats(ablation)),
         origin=ablation.origin,
     )
+
+
+def _rows(ablation: Ablation, part: Part) -> list[tuple[Kind, list[str]]]:
+    return [
+        (_kind(row.change), [*first_cells(row), *cells])
+        for row, cells in zip(ablation.rows, part.cells, strict=True)
+    ]
 
 
 def _counts(ablation: Ablation) -> str:
