@@ -165,7 +165,7 @@ def test_the_crops_given_and_the_global_generators_are_left_alone():
         {"rotation_deg": -3.0},
         {"brightness": 2.0},
         {"jpeg_quality": 0},
-        {"downscale_share": 0.5, "downscale": 0.0},
+        {"downscale": 0.0, "downscale_share": 0.5},
         {"noise": float("nan")},
     ],
 )
