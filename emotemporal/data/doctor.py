@@ -15,6 +15,7 @@ from emotemporal.data.report import DoctorReport, Section, describe_counts, desc
 from emotemporal.data.sharing import twin_problems
 from emotemporal.data.show import show_batch
 from emotemporal.data.signatures import Signature, sign_table
+from emotemporal.data.streams_report import examine_streams
 from emotemporal.data.table import DatasetTable, Problem, add_problems, take_rows
 from emotemporal.data.twins import TwinConfig, Twins, find_twins, rows_to_leave_out
 from emotemporal.faces.crop import CropConfig
@@ -57,6 +58,9 @@ def doctor(config: DoctorConfig) -> DoctorReport:
         FileNotFoundError: The data set's folder, or a file that the config names, is not there.
         ValueError: The config cannot be understood.
     """
+    if config.data.name == "streams":
+        show_file = Path(config.show_file)
+        return examine_streams(Path(config.data.root), config.show, show_file, config.preprocess)
     return examine(read_dataset(config.data), config)
 
 

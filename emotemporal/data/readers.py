@@ -29,7 +29,9 @@ from emotemporal.data.table import (
 )
 from emotemporal.data.twins import TwinConfig, Twins, byte_twins, find_twins, rows_to_leave_out
 
-DatasetName = Literal["affectnet", "savee", "ferplus", "ravdess", "cremad", "folder", "manifest"]
+DatasetName = Literal[
+    "affectnet", "savee", "ferplus", "ravdess", "cremad", "folder", "manifest", "streams"
+]
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ def near_twins(table: DatasetTable) -> Twins:
 
 def _read(config: DatasetConfig) -> DatasetTable:
     root = Path(config.root).expanduser()
+    if config.name == "streams":
+        raise ValueError(f"{root} is prepared already: give it to 'finetune' as its data")
     read = {
         "affectnet": lambda: read_affectnet(
             root, config.layout, config.digit_order, config.has_header
