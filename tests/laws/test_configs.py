@@ -93,6 +93,7 @@ def test_a_pretraining_config_builds_its_model_and_takes_a_step(path, drawn, tmp
         max_per_class=None,
         validation_share=0.2,
         preprocess=replace(config.preprocess, size_px=32),
+        early_size_px=24 if config.early_size_px else None,
         crop=replace(config.crop, size_px=32),
         optim=replace(config.optim, epochs=1, batch_size=16),
         run=_quick(config.run, tmp_path / "run"),
@@ -102,11 +103,18 @@ def test_a_pretraining_config_builds_its_model_and_takes_a_step(path, drawn, tmp
 
 
 @pytest.fixture(scope="module")
-def frame_checkpoint(drawn, tmp_path_factory):
-    out = tmp_path_factory.mktemp("frame") / "run"
+def frame_checkpoints(drawn, tmp_path_factory):
+    return {
+        encoder: _train_frames(encoder, drawn[0], tmp_path_factory.mktemp("frame") / encoder)
+        for encoder in ("resnet18", "resnet50")
+    }
+
+
+def _train_frames(encoder: str, root: Path, out: Path) -> Path:
     config = parse_config(
         PretrainConfig,
-        ["--data.name", "affectnet", "--data.root", str(drawn[0]), "--preprocess.size_px", "32",
+        ["--model.encoder", encoder, "--data.name", "affectnet", "--data.root", str(root),
+         "--preprocess.size_px", "32",
          "--optim.epochs", "1", "--optim.batch_size", "8", "--validation_share", "0.2",
          "--run.out", str(out), "--run.tracking.wandb", "off"],
         "emotemporal pretrain",
@@ -119,7 +127,7 @@ def frame_checkpoint(drawn, tmp_path_factory):
     "path", [p for p in RUNS if _job(p) == "finetune"], ids=lambda path: path.stem
 )
 def test_a_fine_tuning_config_builds_its_model_and_takes_a_step(
-    path, drawn, frame_checkpoint, tmp_path
+    path, drawn, frame_checkpoints, tmp_path
 ):
     config = _load(path)
     optim = replace(
@@ -130,7 +138,7 @@ def test_a_fine_tuning_config_builds_its_model_and_takes_a_step(
     )
     small = replace(
         config,
-        checkpoint=str(frame_checkpoint),
+        checkpoint=str(frame_checkpoints[config.head.model.encoder]),
         data=str(drawn[1]),
         head=replace(
             config.head,
