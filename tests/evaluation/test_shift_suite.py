@@ -226,7 +226,7 @@ def test_without_shifts_there_are_none(affectnet_root, frame_checkpoint):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        pytest.param(("--report", "there"), "needs --shifts true", id="report"),
+        pytest.param(("--report", "there"), "needs --shifts", id="report"),
         pytest.param(("--shift_share", "0"), "shift_share is 0", id="share"),
         pytest.param(("--shift_share", "1.5"), "shift_share is 1.5", id="more-than-all"),
     ],
