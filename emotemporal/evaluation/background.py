@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,24 @@ _Crops = UInt8[np.ndarray, "b s s 3"]
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _ROOM_HW = (240, 320)
 _MIN_SIDE_PX = 48
+
+
+@dataclass(frozen=True)
+class BackgroundFigures:
+    """What is said of crops that show no face."""
+
+    source: str
+    num_crops: int
+    mean_confidence: float
+    share_uncertain: float | None
+    """By the checkpoint's threshold; None if it has none."""
+
+    def __str__(self) -> str:
+        share = "" if self.share_uncertain is None else f"{self.share_uncertain:.1%} uncertain, "
+        return (
+            f"{self.num_crops} crops without a face ({self.source}): {share}"
+            f"mean top probability {self.mean_confidence:.3f}"
+        )
 
 
 def background_crops(source: str, size_px: int, seed: int = 0) -> _Crops:

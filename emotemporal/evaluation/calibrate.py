@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,12 @@ class CalibrateConfig:
     split: Split | None = "validation"
     """Which rows to fit on; none takes all. Those with votes alone count too."""
     prior: str = "training"
-    """Under which the threshold and the weak emotions are found: training, uniform, or a JSON file.
-    It should be the one that `live` will be used with: under another, the threshold is not used."""
+    """Under which the weak emotions are found, and figures told: training, uniform, or a JSON file.
+    It should be the one that `live` will be used with."""
+    uncertain_prior: str | None = None
+    """Under which confidence is compared with the threshold, whatever prior `live` answers under:
+    training, uniform, a JSON file, or `data`, how often these images show each. Not given: as
+    `prior`."""
     coverage: float = 0.8
     """Share of the images that shall be answered; the others' confidence is called uncertain."""
     weak_below: float = 0.5
@@ -102,6 +107,7 @@ def calibrate(config: CalibrateConfig) -> Calibration:
     table = _read_images(config)
     engine, meta = load_engine(config.checkpoint, config.device)
     wanted = wanted_prior(config.prior, meta)
+    uncertain_prior = _uncertain_prior(config, table, meta)
     hidden = meta.hidden if config.hidden is None else parse_emotions(config.hidden)
     replace(meta, hidden=hidden)  # before minutes of judging, what would be refused after them
     if meta.model.head != "frame":
@@ -115,11 +121,14 @@ def calibrate(config: CalibrateConfig) -> Calibration:
     recalls = _recalls(probabilities, table, meta)
     # Written so that an emotion of which there was no image, whose bounds are NaN, is weak too.
     weak = tuple(r.emotion for r in recalls if not r.recall.low >= config.weak_below)
-    shown = without_hidden(probabilities, meta.labels, frozenset(hidden))
+    confidence = without_hidden(
+        to_probabilities(logits, fitted, uncertain_prior), meta.labels, frozenset(hidden)
+    ).max(axis=1)
     calibrated = replace(
         fitted,
-        uncertain_below=coverage_threshold(shown.max(axis=1), config.coverage),
-        uncertain_prior=wanted,
+        # Rounded down: the answer that is just sure enough must not fall below by a last digit.
+        uncertain_below=math.floor(1e4 * coverage_threshold(confidence, config.coverage)) / 1e4,
+        uncertain_prior=uncertain_prior,
         weak=weak,
         hidden=hidden,
         origin=_with_calibration(meta, config, table),
@@ -145,14 +154,33 @@ def temperature_of(
         ValueError: No image shows anything that the model can say.
     """
     truth, has_truth = soft_targets(table, meta.labels)
+    no_logits = np.zeros((1, len(meta.labels)))
+    shift = adjust_prior(no_logits, meta.training_prior, prior_of(table, meta))
+    return fit_temperature(logits[has_truth], truth[has_truth], shift[0])
+
+
+def prior_of(table: DatasetTable, meta: CheckpointMeta) -> tuple[float, ...]:
+    """Return how often a table's images show each emotion, by votes where there are any.
+
+    Raises:
+        ValueError: No image shows anything that the model can say.
+    """
+    truth, has_truth = soft_targets(table, meta.labels)
     if not has_truth.any():
         raise ValueError(f"{table.name}: no image shows any of {', '.join(meta.labels.names)}")
-    truth, logits = truth[has_truth], logits[has_truth]
-    trained = np.asarray(meta.training_prior)
-    # One vote more for each, so that an emotion absent here is rare and not impossible.
-    own = np.where(trained > 0, truth.sum(axis=0) + 1.0, 0.0)
-    shift = adjust_prior(np.zeros((1, len(own))), meta.training_prior, tuple(own / own.sum()))
-    return fit_temperature(logits, truth, shift[0])
+    # One image more of each, so that an emotion absent here is rare and not impossible.
+    counts = truth[has_truth].sum(axis=0) + 1.0
+    known = np.where(np.asarray(meta.training_prior) > 0, counts, 0.0)
+    return tuple(float(share) for share in known / known.sum())
+
+
+def _uncertain_prior(
+    config: CalibrateConfig, table: DatasetTable, meta: CheckpointMeta
+) -> tuple[float, ...]:
+    if config.uncertain_prior == "data":
+        return prior_of(table, meta)
+    choice = config.prior if config.uncertain_prior is None else config.uncertain_prior
+    return wanted_prior(choice, meta)
 
 
 def _read_images(config: CalibrateConfig) -> DatasetTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,10 +10,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from emotemporal.data.table import DatasetTable, soft_targets
-from emotemporal.evaluation.background import background_crops
-from emotemporal.evaluation.calibration import CalibrationFigures, measure_calibration
+from emotemporal.evaluation.background import BackgroundFigures, background_crops
+from emotemporal.evaluation.calibration import (
+    CalibrationFigures,
+    confidence_and_right,
+    measure_calibration,
+)
 from emotemporal.evaluation.image_logits import crop_logits, table_logits
-from emotemporal.inference.caution import fitted_threshold, without_hidden
+from emotemporal.inference.caution import find_caution
 from emotemporal.inference.engine import Engine
 from emotemporal.inference.prior import to_probabilities, wanted_prior
 from emotemporal.labels import LabelSpace
@@ -51,17 +56,8 @@ class TruthFigures:
     truth: str
     before: CalibrationFigures
     after: CalibrationFigures
-
-
-@dataclass(frozen=True)
-class BackgroundFigures:
-    """What is said of crops that show no face."""
-
-    source: str
-    num_crops: int
-    mean_confidence: float
-    share_uncertain: float | None
-    """Below the checkpoint's threshold; None if it has none under this prior."""
+    error_answered: float | None
+    """Of the answers that are not uncertain; None without a threshold, or without answers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +70,7 @@ class CalibrationReport:
     coverage: float
     """At which the error of the surest answers is told."""
     uncertain_below: float | None
-    """The checkpoint's own threshold; None if it has none under this prior."""
+    """The checkpoint's own threshold; None if it has none."""
     share_uncertain: float | None
     """Of these images, all of them."""
     background: BackgroundFigures | None
@@ -92,7 +88,11 @@ class CalibrationReport:
             "share_uncertain": self.share_uncertain,
             "background": None if self.background is None else asdict(self.background),
             "against": {
-                found.truth: {"before": asdict(found.before), "after": asdict(found.after)}
+                found.truth: {
+                    "before": asdict(found.before),
+                    "after": asdict(found.after),
+                    "error_answered": found.error_answered,
+                }
                 for found in self.figures
             },
         }
@@ -115,21 +115,18 @@ class CalibrationReport:
 
     def _told_uncertain(self) -> list[str]:
         if self.uncertain_below is None:
-            lines = ["  no threshold for uncertain under this prior: 'calibrate' finds one"]
+            lines = ["  the checkpoint has no threshold for uncertain: 'calibrate' finds one"]
         else:
+            errors = ", ".join(
+                f"{found.truth} {found.error_answered:.1%}"
+                for found in self.figures
+                if found.error_answered is not None
+            )
             lines = [
-                f"  uncertain below {self.uncertain_below:.3f}: {self.share_uncertain:.1%} of these"
+                f"  uncertain below {self.uncertain_below:.3f}: {self.share_uncertain:.1%} of "
+                f"these; error of the others: {errors or 'there are none'}"
             ]
-        if self.background is not None:
-            found = self.background
-            share = (
-                "" if found.share_uncertain is None else f"{found.share_uncertain:.1%} uncertain, "
-            )
-            lines.append(
-                f"  {found.num_crops} crops without a face ({found.source}): {share}"
-                f"mean top probability {found.mean_confidence:.3f}"
-            )
-        return lines
+        return lines if self.background is None else [*lines, f"  {self.background}"]
 
 
 def truths_of(table: DatasetTable, labels: LabelSpace) -> tuple[Truth, ...]:
@@ -184,14 +181,16 @@ def report_calibration(
     truths = tuple(t for t in truths_of(table, meta.labels) if t.is_known.any())
     if not truths:
         raise ValueError(f"{table.name}: no image shows any of {', '.join(meta.labels.names)}")
-    threshold = fitted_threshold(meta, wanted)
+    is_uncertain = _uncertain(after, meta, wanted)
     return CalibrationReport(
-        figures=tuple(_against(truth, before, after, config.coverage) for truth in truths),
+        figures=tuple(
+            _against(truth, before, after, is_uncertain, config.coverage) for truth in truths
+        ),
         temperature=meta.temperature,
         prior=config.prior,
         coverage=config.coverage,
-        uncertain_below=threshold,
-        share_uncertain=_share_below(after, threshold, meta),
+        uncertain_below=meta.uncertain_below,
+        share_uncertain=None if is_uncertain is None else float(is_uncertain.mean()),
         background=None,
         truths=truths,
         probabilities=(before, after),
@@ -204,7 +203,8 @@ def report_background(
     """Measure what a network said of crops that show no face."""
     wanted = wanted_prior(config.prior, meta)
     probabilities = to_probabilities(logits, meta, wanted)
-    share = _share_below(probabilities, fitted_threshold(meta, wanted), meta)
+    is_uncertain = _uncertain(probabilities, meta, wanted)
+    share = None if is_uncertain is None else float(is_uncertain.mean())
     confidence = float(probabilities.max(axis=1).mean())
     source = "drawn" if config.background.isdecimal() else config.background
     return BackgroundFigures(source, len(logits), confidence, share)
@@ -214,20 +214,27 @@ def _against(
     truth: Truth,
     before: Float[np.ndarray, "n k"],
     after: Float[np.ndarray, "n k"],
+    is_uncertain: Bool[np.ndarray, " n"] | None,
     coverage: float,
 ) -> TruthFigures:
     rows, shares = truth.is_known, truth.shares[truth.is_known]
+    error_answered = None
+    if is_uncertain is not None and not is_uncertain[rows].all():
+        _, right = confidence_and_right(after[rows], shares)
+        error_answered = float(1 - right[~is_uncertain[rows]].mean())
     return TruthFigures(
         truth.name,
         measure_calibration(before[rows], shares, coverage),
         measure_calibration(after[rows], shares, coverage),
+        error_answered,
     )
 
 
-def _share_below(
-    probabilities: Float[np.ndarray, "n k"], threshold: float | None, meta: CheckpointMeta
-) -> float | None:
-    if threshold is None:
+def _uncertain(
+    probabilities: Float[np.ndarray, "n k"], meta: CheckpointMeta, wanted: Sequence[float]
+) -> Bool[np.ndarray, " n"] | None:
+    """Tell what live would call uncertain; None of a checkpoint without a threshold."""
+    if meta.uncertain_below is None:
         return None
-    shown = without_hidden(probabilities, meta.labels, frozenset(meta.hidden))
-    return float(np.mean(shown.max(axis=1) < threshold))
+    caution = find_caution(meta, wanted)
+    return np.asarray(caution.confidence(probabilities, meta.labels) < caution.uncertain_below)

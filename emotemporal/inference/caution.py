@@ -21,14 +21,29 @@ class Caution:
     """Which answers are doubtful, and why."""
 
     uncertain_below: float = UNCALIBRATED_BELOW
-    """A top probability below this is no answer. Of those that may be shown: where a hidden emotion
-    is likely, little is left for the others, and the answer is uncertain, not the runner-up's."""
+    """A `confidence` below this is no answer."""
+    weights: tuple[float, ...] | None = None
+    """What takes probabilities to the prior that the threshold holds under, an emotion each; None
+    where they are under it already."""
     weak: frozenset[Emotion] = frozenset()
     """What the network was not shown to recognise in half of the cases; named with a mark."""
     hidden: frozenset[Emotion] = frozenset()
     """What is not shown by name. It keeps its probability, in tables too."""
-    reason: str = field(default="no threshold was fitted", compare=False)
+    reason: str = field(default="not calibrated", compare=False)
     """Where `uncertain_below` comes from, in words."""
+
+    def confidence(
+        self, probabilities: Float[np.ndarray, "*b k"], labels: LabelSpace
+    ) -> Float[np.ndarray, "*b"]:
+        """Return the top probability, under the threshold's prior.
+
+        Of those that may be shown: where a hidden emotion is likely, little is left for the others,
+        and the answer is uncertain, not the runner-up's.
+        """
+        if self.weights is not None:
+            weighed = probabilities * np.asarray(self.weights)
+            probabilities = weighed / weighed.sum(axis=-1, keepdims=True)
+        return np.asarray(without_hidden(probabilities, labels, self.hidden).max(axis=-1))
 
     def name(self, emotion: Emotion) -> str:
         """Return an emotion's name as it is shown, with a mark if it is weak."""
@@ -58,8 +73,8 @@ def find_caution(
 
     Args:
         meta: The checkpoint's description.
-        prior: Under which it answers. A threshold that was fitted under another is not used: the
-            same answers have other probabilities there.
+        prior: Under which it answers. Where its threshold was fitted under another, confidence is
+            judged under that one, so that as many answers are uncertain whatever the prior.
         min_probability: Used in place of the checkpoint's threshold.
         hidden: Names with commas, in place of the checkpoint's; empty hides none.
 
@@ -71,15 +86,13 @@ def find_caution(
         raise ValueError(
             f"hidden is {hidden!r}, which leaves none of {', '.join(meta.labels.names)}"
         )
-    below, reason = _threshold(meta, prior, min_probability)
-    return Caution(below, frozenset(meta.weak), frozenset(names), reason)
-
-
-def fitted_threshold(meta: CheckpointMeta, prior: Sequence[float]) -> float | None:
-    """Return the checkpoint's own threshold; None if it has none, or none under this prior."""
-    if meta.uncertain_prior is None or not np.allclose(meta.uncertain_prior, prior, atol=1e-6):
-        return None
-    return meta.uncertain_below
+    weak, hidden_set = frozenset(meta.weak), frozenset(names)
+    if min_probability is not None:
+        return Caution(min_probability, None, weak, hidden_set, "as asked for")
+    if meta.uncertain_below is None or meta.uncertain_prior is None:
+        return Caution(UNCALIBRATED_BELOW, None, weak, hidden_set, "not calibrated")
+    weights = _weights(prior, meta.uncertain_prior)
+    return Caution(meta.uncertain_below, weights, weak, hidden_set, "as calibrated")
 
 
 def without_hidden(
@@ -90,14 +103,8 @@ def without_hidden(
     return np.asarray(probabilities * is_shown)
 
 
-def _threshold(
-    meta: CheckpointMeta, prior: Sequence[float], min_probability: float | None
-) -> tuple[float, str]:
-    if min_probability is not None:
-        return min_probability, "as asked for"
-    fitted = fitted_threshold(meta, prior)
-    if fitted is not None:
-        return fitted, "as calibrated"
-    if meta.uncertain_below is not None:
-        return UNCALIBRATED_BELOW, f"calibrated {meta.uncertain_below:.3f} holds for another prior"
-    return UNCALIBRATED_BELOW, "not calibrated"
+def _weights(prior: Sequence[float], wanted: Sequence[float]) -> tuple[float, ...] | None:
+    if np.allclose(prior, wanted, atol=1e-6):
+        return None
+    # Without an emotion in one prior there is none in the other: training never showed it.
+    return tuple(to / of if of > 0 else 1.0 for of, to in zip(prior, wanted, strict=True))

@@ -39,7 +39,7 @@ class StreamConfig:
     """A face away for longer starts anew: its memory may be another person's."""
     min_probability: float | None = None
     """Below this top probability a judgement is uncertain, and the last label stays. None takes
-    what `calibrate` found for the checkpoint under this prior or, where it has not, 0.35."""
+    what `calibrate` found for the checkpoint or, where it has not, 0.35."""
     hidden: str | None = None
     """Emotions that are never the label on show, with commas; empty hides none. None takes the
     checkpoint's. Their probabilities stay as they are, and so do the others'."""
@@ -178,9 +178,10 @@ class StreamPredictor:
         smoothed, stream.smoother_state = self._smoother.step(raw, tick_s, stream.smoother_state)
         is_warm_up = to_ns(tick_s - stream.started_s) < self._warm_up_ns
         labels = self._meta.labels
-        may_show = without_hidden(smoothed, labels, self.caution.hidden)
-        is_uncertain = bool(may_show.max() < self.caution.uncertain_below)
+        confidence = float(self.caution.confidence(smoothed, labels))
+        is_uncertain = confidence < self.caution.uncertain_below
         if not (is_warm_up or is_uncertain):
+            may_show = without_hidden(smoothed, labels, self.caution.hidden)
             _, stream.label_state = self._label_rule.step(may_show, tick_s, stream.label_state)
         state = stream.label_state
         shown = None if state is None else labels.emotions[state.shown]

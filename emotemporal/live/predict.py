@@ -58,7 +58,7 @@ class PredictConfig:
     """A head with memory says nothing for this long at a video's start; of an image it does."""
     min_probability: float | None = StreamConfig.min_probability
     """Below this top probability a judgement is uncertain, and the last label stays. Not given:
-    what `calibrate` found for the checkpoint under this prior or, where it has not, 0.35."""
+    what `calibrate` found for the checkpoint or, where it has not, 0.35."""
     hidden: str | None = StreamConfig.hidden
     """Emotions that are not shown by name, with commas; empty hides none. Not given: as the
     checkpoint says. The table has their probabilities all the same, and the others' are not raised

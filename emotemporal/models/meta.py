@@ -90,10 +90,10 @@ class CheckpointMeta:
     temperature: float = 1.0
     """Logits are divided by it (Guo et al. 2017, section 4.2)."""
     uncertain_below: float | None = None
-    """A top probability below this is called uncertain; `calibrate` finds it. It holds under
-    `uncertain_prior` only: another prior makes all probabilities higher or lower."""
+    """An answer whose top probability is below this is called uncertain; `calibrate` finds it."""
     uncertain_prior: tuple[float, ...] | None = None
-    """How often each label was taken to occur when `uncertain_below` was found."""
+    """Under which that probability is taken, whatever prior the answer itself assumes: another one
+    makes all probabilities higher or lower."""
     weak: tuple[Emotion, ...] = ()
     """What the network was not shown to recognise in half of the cases; drawn with a mark."""
     hidden: tuple[Emotion, ...] = ()

@@ -82,6 +82,16 @@ def test_a_threshold_is_kept_with_the_prior_that_it_holds_under(config):
     assert uniform.temperature == training.temperature, "that is found under the images' own"
 
 
+def test_confidence_can_be_taken_under_a_prior_of_its_own(config):
+    data = calibrate(replace(config, prior="uniform", uncertain_prior="data"))
+    assert data.meta.uncertain_prior not in (data.meta.training_prior, (1 / 7,) * 7)
+    assert sum(data.meta.uncertain_prior) == pytest.approx(1)
+    assert data.report.share_uncertain == pytest.approx(0.2), "whatever prior is reported on"
+    uniform = calibrate(replace(config, prior="uniform")).meta
+    assert data.meta.uncertain_below != uniform.uncertain_below
+    assert data.meta.weak == uniform.weak
+
+
 def test_an_emotion_is_weak_unless_shown_to_be_recognised(config):
     found = calibrate(replace(config, weak_below=0.0))
     # Even of an emotion that no image shows something is written; see what there is.

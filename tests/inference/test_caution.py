@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from emotemporal.inference.caution import (
-    UNCALIBRATED_BELOW,
     Caution,
     find_caution,
     without_hidden,
 )
+from emotemporal.inference.prior import to_probabilities
 from emotemporal.labels import SAVEE_7, Emotion
 from emotemporal.models.meta import read_meta
 
@@ -26,18 +26,32 @@ def meta(tiny_checkpoint):
     )
 
 
-@pytest.mark.parametrize(
-    ("prior", "asked", "below", "told"),
-    [
-        pytest.param(UNIFORM, None, 0.6, "as calibrated", id="under-its-prior"),
-        pytest.param(UNIFORM, 0.2, 0.2, "as asked for", id="asked-for"),
-        pytest.param((0.4, *[0.1] * 6), None, UNCALIBRATED_BELOW, "0.600 holds for an", id="other"),
-    ],
-)
-def test_the_threshold_is_the_one_that_holds(meta, prior, asked, below, told):
-    found = find_caution(meta, prior, asked)
-    assert found.uncertain_below == below
-    assert told in str(found)
+def test_the_threshold_is_the_checkpoints_or_the_one_asked_for(meta):
+    found = find_caution(meta, UNIFORM)
+    assert (found.uncertain_below, found.weights) == (0.6, None)
+    assert "0.600 (as calibrated)" in str(found)
+    asked = find_caution(meta, UNIFORM, 0.2)
+    assert (asked.uncertain_below, asked.weights) == (0.2, None)
+    assert "as asked for" in str(asked)
+
+
+def test_confidence_is_the_same_whatever_prior_the_answer_assumes(meta):
+    logits = np.random.default_rng(0).normal(size=(50, 7))
+    priors = (UNIFORM, meta.training_prior, (0.4, *[0.1] * 6))
+    found = [
+        find_caution(meta, prior).confidence(to_probabilities(logits, meta, prior), meta.labels)
+        for prior in priors
+    ]
+    np.testing.assert_allclose(found[1], found[0])
+    np.testing.assert_allclose(found[2], found[0])
+    under_its_own = to_probabilities(logits, meta, UNIFORM)
+    under_its_own[:, meta.labels.index(Emotion.DISGUST)] = 0  # hidden
+    np.testing.assert_allclose(found[0], under_its_own.max(axis=1))
+
+
+def test_a_threshold_that_was_asked_for_is_of_the_probabilities_as_they_are(meta):
+    shares = np.array([0.6, 0.2, 0.2, 0, 0, 0, 0])
+    assert find_caution(meta, (0.4, *[0.1] * 6), 0.5).confidence(shares, meta.labels) == 0.6
 
 
 def test_a_checkpoint_that_nobody_calibrated_has_a_guess(tiny_checkpoint):
