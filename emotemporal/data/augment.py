@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
+from emotemporal.data.pixels import add_noise, degrade, recolour, shrink, warp
+
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, for red, green and blue
 
 
@@ -116,10 +118,10 @@ def augment(
 
     out = np.empty_like(crops)
     for i, crop in enumerate(crops):
-        changed = _shrink(_warp(crop, matrix), small_px)
-        changed = _recolour(changed, colours, tones)
-        changed = _degrade(changed, blur_px, quality)
-        out[i] = _add_noise(changed, deviation, noise)
+        changed = shrink(warp(crop, matrix), small_px)
+        changed = recolour(changed, colours, tones)
+        changed = degrade(changed, blur_px, quality)
+        out[i] = add_noise(changed, deviation, noise)
     out[:, y1:y2, x1:x2] = fill
     if is_hidden is not None:
         out[:, is_hidden] = 0
@@ -221,54 +223,3 @@ def _draw_surround(
     down = (np.arange(side) + 0.5) / side - _between(0.46, 0.54, y)
     radii = _between(0.34, 0.55, width), _between(0.42, 0.6, height)  # from cheek to corner
     return np.asarray((across / radii[0])[None] ** 2 + (down / radii[1])[:, None] ** 2 > 1)
-
-
-def _shrink(crop: UInt8[np.ndarray, "s s 3"], small_px: int) -> UInt8[np.ndarray, "s s 3"]:
-    side = len(crop)
-    if small_px == side:
-        return crop
-    small = cv2.resize(crop, (small_px, small_px), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR))
-
-
-def _warp(
-    crop: UInt8[np.ndarray, "s s 3"], matrix: Float[np.ndarray, "2 3"]
-) -> UInt8[np.ndarray, "s s 3"]:
-    if np.array_equal(matrix, np.eye(2, 3)):
-        return crop
-    # Edges are replicated as `crop_face` does, so a corner turned in looks like a crop at the
-    # frame's edge, not like a black wedge that gives the angle away.
-    return cv2.warpAffine(crop, matrix, crop.shape[:2], borderMode=cv2.BORDER_REPLICATE)
-
-
-def _recolour(
-    crop: UInt8[np.ndarray, "s s 3"],
-    colours: Float[np.ndarray, "3 3"],
-    tones: UInt8[np.ndarray, " 256"],
-) -> UInt8[np.ndarray, "s s 3"]:
-    if not np.array_equal(colours, np.eye(3)):
-        crop = cv2.transform(crop, colours)
-    return cv2.LUT(crop, tones)
-
-
-def _degrade(
-    crop: UInt8[np.ndarray, "s s 3"], blur_px: float, quality: int | None
-) -> UInt8[np.ndarray, "s s 3"]:
-    if blur_px > 0.1:  # below, the kernel is one pixel
-        crop = cv2.GaussianBlur(crop, (0, 0), blur_px)
-    if quality is None:
-        return crop
-    # Red and blue change places for the codec, which is another way of being damaged, no worse.
-    _, encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-    assert decoded is not None
-    return decoded.astype(np.uint8, copy=False)
-
-
-def _add_noise(
-    crop: UInt8[np.ndarray, "s s 3"], deviation: float, generator: np.random.Generator
-) -> UInt8[np.ndarray, "s s 3"]:
-    if deviation == 0:
-        return crop
-    noise = generator.standard_normal(crop.shape, dtype=np.float32) * np.float32(deviation)
-    return np.clip(np.rint(crop + noise), 0, 255).astype(np.uint8)
