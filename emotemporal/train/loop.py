@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from emotemporal.data.seeds import derive_seed
 from emotemporal.stopping import InterruptedJob
 from emotemporal.timing import monotonic
+from emotemporal.train.freezing import set_training
 from emotemporal.train.history import EpochRow
 from emotemporal.train.loss import masked_cross_entropy
 from emotemporal.train.optim import OptimConfig, build_optimizer, set_learning_rate
@@ -113,7 +114,7 @@ class _Run:
 
     def train_epoch(self, progress: Progress) -> Progress:
         """Take every step of one epoch that is not taken yet."""
-        self._set_training(is_frozen=progress.epoch < self.config.freeze_epochs)
+        set_training(self.net, progress.epoch, self.config.freeze_epochs)
         sums = torch.tensor(progress.sums, dtype=torch.float64, device=self.fabric.device)
         with torch.random.fork_rng(devices=[]):
             for batch in self.task.batches(progress.epoch, progress.batch):
@@ -195,16 +196,6 @@ class _Run:
             mean_loss = loss_sum / weight.clamp(min=1e-12)
         return torch.stack([mean_loss.double() * num_known, num_right.double(), num_known.double()])
 
-    def _set_training(self, is_frozen: bool) -> None:
-        self.net.train()
-        encoder = getattr(self.net, "encoder", None)
-        if encoder is None or not self.config.freeze_epochs:
-            keep_frozen_in_eval(self.net)
-            return
-        for parameter in encoder.parameters():
-            parameter.requires_grad_(not is_frozen)
-        encoder.train(not is_frozen)
-
     def _is_time_to_look(self, step: int) -> bool:
         # Several processes must stop at the same step, so there a request waits for the next look.
         wants_now = self.stop.is_set() and self.fabric.world_size == 1
@@ -245,14 +236,3 @@ class _Run:
 def _moving_average(net: nn.Module, decay: float) -> AveragedModel:
     average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
     return AveragedModel(net, multi_avg_fn=average, use_buffers=True)
-
-
-def keep_frozen_in_eval(net: nn.Module) -> None:
-    """Put every part that has no learning parameter into `eval()`.
-
-    Batch normalisation of a frozen encoder must neither follow the batch nor change.
-    """
-    for module in net.children():
-        parameters = list(module.parameters())
-        if parameters and not any(p.requires_grad for p in parameters):
-            module.eval()
