@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,35 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., P
 def tiny_checkpoint(make_checkpoint: Callable[..., Path]) -> Path:
     """A GRU checkpoint with drawn weights."""
     return make_checkpoint()
+
+
+@pytest.fixture(scope="session")
+def make_onnx(
+    make_checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Write the checkpoint of `make_checkpoint` as an ONNX graph; each is made once."""
+    for library in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(library, reason=f"exporting needs {library}: the extra 'export'")
+
+    @cache
+    def make(head: str = "gru", storage: str = "float32") -> Path:
+        import onnx
+
+        from emotemporal.export.faces import drawn_crops
+        from emotemporal.export.graph import describe, to_onnx
+        from emotemporal.export.quantise import quantise
+        from emotemporal.models.checkpoint import load_checkpoint
+
+        net, meta = load_checkpoint(make_checkpoint(head))
+        if storage == "int8":
+            graph = quantise(onnx.load(make(head)), meta, drawn_crops(meta, 32, seed=1))
+        else:
+            graph = to_onnx(net, meta)
+        path = tmp_path_factory.mktemp("onnx") / f"{head}.{storage}.onnx"
+        path.write_bytes(describe(graph, meta, storage))  # type: ignore[arg-type]
+        return path
+
+    return make
 
 
 @pytest.fixture

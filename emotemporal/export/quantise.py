@@ -26,8 +26,10 @@ from emotemporal.models.meta import CheckpointMeta
 
 _OPERATORS = ("Conv", "Add", "MaxPool")
 _ENCODERS_END = ("ReduceMean", "GlobalAveragePool")
-"""What is rounded: these, up to the mean over a picture. That is the encoder, where all the work
-is; the head costs nothing and stays exact, its logits and its memory with it."""
+"""What is rounded: these, from the second convolution to the mean over a picture. That is where the
+work is. The head costs nothing and stays exact, its logits and its memory with it; so does the
+first convolution, a fifteenth of the work: to round pixels anew, on a grid that is not theirs,
+makes half of all the error (measured on FER+ and on real clips)."""
 
 _BATCH = 16
 """Crops a calibration step."""
@@ -67,14 +69,14 @@ def quantise(
             per_channel=True,
             reduce_range=reduce_range,
             op_types_to_quantize=list(_OPERATORS),
-            nodes_to_exclude=_outside_encoder(onnx.load(prepared).graph),
+            nodes_to_exclude=_kept_exact(onnx.load(prepared).graph),
             calibrate_method=CalibrationMethod.MinMax,
         )
         return onnx.load(rounded)
 
 
-def _outside_encoder(graph: onnx.GraphProto) -> list[str]:
-    """Return the nodes that the encoder's output does not depend on."""
+def _kept_exact(graph: onnx.GraphProto) -> list[str]:
+    """Return the first convolution, and the nodes that the encoder's output does not depend on."""
     makers = {output: node for node in graph.node for output in node.output}
     ends = [node for node in graph.node if node.op_type in _ENCODERS_END]
     assert len(ends) == 1, "an encoder ends with one mean over the picture"
@@ -84,7 +86,8 @@ def _outside_encoder(graph: onnx.GraphProto) -> list[str]:
         if node is not None and node.name not in inside:
             inside.add(node.name)
             waiting.extend(node.input)
-    return [node.name for node in graph.node if node.name not in inside]
+    first = next(node.name for node in graph.node if node.op_type == "Conv")
+    return [first, *(node.name for node in graph.node if node.name not in inside)]
 
 
 class _Crops(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has no types

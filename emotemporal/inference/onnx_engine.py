@@ -56,6 +56,8 @@ class OnnxEngine:
     def __init__(self, content: bytes, num_threads: int | None = None) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads or 0
+        # A thread that spins while it waits takes a core from those with work to do.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # what goes wrong is raised; it need not be told twice
         try:
             self._session = onnxruntime.InferenceSession(

@@ -18,11 +18,15 @@ HEAVY = {"wandb", "sklearn", "pytorchvideo", "av", "emotemporal.train", "emotemp
 LIGHT_ROOMS = ("live", "inference", "models")
 TORCH_FREE = (
     "emotemporal.inference.engine",
+    "emotemporal.inference.load",
+    "emotemporal.inference.onnx_engine",
     "emotemporal.inference.predictor",
     "emotemporal.inference.prior",
     "emotemporal.inference.smoothing",
     "emotemporal.models.meta",
     "emotemporal.faces.follow",
+    "emotemporal.live.predict",
+    "emotemporal.live.runner",
     "emotemporal.video.file",
     "emotemporal.preprocess",
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from emotemporal.export.job import ExportConfig, export
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig, Follower, follow, gather_clips
 from emotemporal.inference import StreamPredictor, load_engine, predict_clip
@@ -66,6 +67,52 @@ def test_a_video_run_live_gives_the_offline_probabilities(
     checkpoint = make_checkpoint(head)
     live = live_probabilities(checkpoint, tiny_scene, tmp_path, prior)
     assert_parity(live, offline_predictions(checkpoint, tiny_scene, prior))
+
+
+@pytest.mark.parametrize("storage", ["float32", "int8"])
+@pytest.mark.parametrize("head", ["gru", "frame"])
+def test_a_video_run_live_in_onnx_gives_the_offline_probabilities(
+    make_onnx, tiny_scene, tmp_path, head, storage
+):
+    checkpoint = make_onnx(head, storage)
+    live = live_probabilities(checkpoint, tiny_scene, tmp_path)
+    assert_parity(live, offline_predictions(checkpoint, tiny_scene))
+
+
+@pytest.mark.parametrize("head", ["gru", "frame"])
+def test_a_video_run_live_in_onnx_gives_the_probabilities_of_the_network(
+    make_checkpoint, make_onnx, tiny_scene, tmp_path, head
+):
+    live = live_probabilities(make_onnx(head), tiny_scene, tmp_path)
+    assert_parity(live, offline_predictions(make_checkpoint(head), tiny_scene))
+
+
+def test_int8_is_told_from_the_network_it_was_made_of(
+    make_checkpoint, make_onnx, tiny_scene, tmp_path
+):
+    live = live_probabilities(make_onnx("gru", "int8"), tiny_scene, tmp_path)
+    with pytest.raises(AssertionError):
+        assert_parity(live, offline_predictions(make_checkpoint("gru"), tiny_scene))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["WolfgangLanger_Pexels.mp4", "stage_many_faces.mp4"])
+def test_int8_run_live_gives_the_labels_of_the_trained_network_offline(
+    trained_checkpoint, test_data, tmp_path, name
+):
+    video = test_data / "clips" / name
+    if not video.exists():
+        pytest.skip(f"no {name}")
+    rounded = tmp_path / "trained.int8.onnx"
+    export(ExportConfig(str(rounded), str(trained_checkpoint), int8=True))
+    live = live_probabilities(rounded, video, tmp_path)
+    offline = offline_predictions(trained_checkpoint, video)
+    assert len(live) == len(offline) > 0
+    same = [
+        probabilities.argmax(axis=1) == whole.probabilities.argmax(axis=1)
+        for (_, probabilities), whole in zip(live, offline, strict=True)
+    ]
+    assert np.concatenate(same).mean() >= 0.98
 
 
 @pytest.mark.slow
