@@ -114,7 +114,8 @@ class _Loader(yaml.SafeLoader):
     """Reads 1e3 as a number, as jsonargparse does, and refuses a name that stands twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [self.construct_object(key) for key, _ in node.value]
+        keys = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        names = [self.construct_object(key) for key in keys]
         twice = sorted({str(name) for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError(f"{', '.join(twice)} stands twice,{node.start_mark}")

@@ -273,6 +273,11 @@ def test_numbers_of_a_yaml_file_are_those_that_jobs_read():
     }
 
 
+def test_a_yaml_mapping_may_start_from_another():
+    text = "{a: &a {b: 1, c: 2}, d: {<<: *a, c: 3}}"
+    assert load_yaml(text, "x")["d"] == {"b": 1, "c": 3}
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 from emotemporal.config import ConfigError, find_config, load_yaml
 
 Job = Literal["pretrain", "finetune", "compare"]
+OWN = ("out", "seed", "run.out", "run.tracking.group", "run.tracking.tags", "tracking.group")
+"""Options that the study sets for each run."""
 BASE = "base"
 """The name under which the base stands among the changes."""
 
@@ -65,7 +67,8 @@ def read_grid(name: str, overrides: Sequence[str] = ()) -> Grid:
     """Read a grid's YAML file, or the shipped one of that name.
 
     Options may be nested or dotted (`optim.epochs: 3`). `base` is such a mapping, the name of a
-    config file, or a mapping that starts from one with `config: FILE`.
+    config file, or a mapping that starts from one with `config: FILE`; where that one's run went
+    and its seed are left out.
 
     Args:
         name: The file.
@@ -146,7 +149,18 @@ def _base(value: object, path: Path) -> dict[str, Any]:
         return nested
     beside = path.parent / str(config)
     file = beside if beside.is_file() else find_config(str(config))
-    return merge(_nested(_as_mapping(_read(file), str(file))), nested)
+    # A config file says where its own run goes; here that is the study's to say.
+    return merge(_without(_nested(_as_mapping(_read(file), str(file))), OWN), nested)
+
+
+def _without(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Leave out the options of these dotted names."""
+    kept = {}
+    for key, value in options.items():
+        inner = [name.removeprefix(f"{key}.") for name in names if name.startswith(f"{key}.")]
+        if key not in names:
+            kept[key] = _without(value, inner) if isinstance(value, Mapping) else value
+    return kept
 
 
 def _override(text: str) -> dict[str, Any]:

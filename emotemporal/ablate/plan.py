@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from emotemporal.ablate.grid import BASE, Grid, Job, folder_name, merge
+from emotemporal.ablate.grid import BASE, OWN, Grid, Job, folder_name, merge
 from emotemporal.ablate.study import CompareConfig
 from emotemporal.config import ConfigError, differences, parse_plain, to_plain
 from emotemporal.evaluation.evaluate import EvaluateConfig
@@ -17,8 +17,6 @@ from emotemporal.train.run import RunConfig
 
 JobConfig = PretrainConfig | FinetuneConfig | CompareConfig
 Tracker = Literal["off", "offline", "online"]
-_OWN = ("out", "seed", "run.out", "run.tracking.group", "run.tracking.tags", "tracking.group")
-"""Options that the study sets for each run."""
 _OWN_IN_EVALUATE = ("checkpoint", "json", "predictions", "report")
 
 
@@ -80,7 +78,7 @@ def plan_runs(grid: Grid, out: Path, tracker: Tracker | None = None) -> list[Pla
 
 def _parse(grid: Grid, change: str) -> JobConfig:
     plain = grid.options_of(change)
-    _refuse_own(plain, _OWN, f"change {change!r}" if change != BASE else "the base")
+    _refuse_own(plain, OWN, f"change {change!r}" if change != BASE else "the base")
     kinds = {"pretrain": PretrainConfig, "finetune": FinetuneConfig, "compare": CompareConfig}
     try:
         return parse_plain(kinds[grid.job], plain, f"emotemporal {grid.job}")

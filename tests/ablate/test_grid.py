@@ -15,13 +15,19 @@ CHANGES = {"mixup": {"mix.mixup_alpha": 0.2}}
 
 def test_options_may_be_dotted_nested_or_from_a_file(tmp_path):
     (tmp_path / "base.yaml").write_text(
-        yaml.safe_dump({"optim": {"epochs": 5, "batch_size": 8}, "seed": 0})
+        yaml.safe_dump(
+            {
+                "optim": {"epochs": 5, "batch_size": 8},
+                "seed": 7,
+                "run": {"out": "runs/its_own", "device": "cuda"},
+            }
+        )
     )
     base = {"config": "base.yaml", "optim.epochs": 1e3, "mix": {"share": 0.5}}
     grid = read_grid(str(write_grid(tmp_path / "g.yaml", base, CHANGES)))
     assert grid.base == {
         "optim": {"epochs": 1000, "batch_size": 8},
-        "seed": 0,
+        "run": {"device": "cuda"},
         "mix": {"share": 0.5},
     }
     assert grid.options_of("mixup")["mix"] == {"share": 0.5, "mixup_alpha": 0.2}
