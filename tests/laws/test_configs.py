@@ -140,6 +140,7 @@ def test_a_fine_tuning_config_builds_its_model_and_takes_a_step(
         config,
         checkpoint=str(frame_checkpoints[config.head.model.encoder]),
         data=str(drawn[1]),
+        validation_data="",
         head=replace(
             config.head,
             optim=optim,
