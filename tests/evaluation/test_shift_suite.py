@@ -189,7 +189,7 @@ def test_the_command_judges_under_shifts_and_writes_the_report(
     affectnet_root, frame_checkpoint, tmp_path, capsys
 ):
     options = ("--shifts", "true", "--shift_share", "0.5", "--report", tmp_path / "report")
-    labels = ("--labels", "anger,fear,sadness", "--prior", "uniform", "--mirror", "true")
+    labels = ("--labels", "anger,fear,sadness", "--prior", "uniform")
     words = evaluate_words(affectnet_root, frame_checkpoint, *options, *labels)
     assert main([*words, "--json", str(tmp_path / "figures.json")]) == 0
     assert "over all: UAR kept" in capsys.readouterr().out
