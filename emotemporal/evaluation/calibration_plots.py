@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from emotemporal.evaluation.calibration import confidence_and_right, reliability, risk_curve
+from emotemporal.evaluation.calibration import (
+    NUM_BINS,
+    confidence_and_right,
+    reliability,
+    risk_curve,
+)
 from emotemporal.evaluation.calibration_report import CalibrationReport, Truth
 
 if TYPE_CHECKING:
@@ -39,7 +44,7 @@ def draw_calibration(report: CalibrationReport, folder: Path) -> list[Path]:
 
 
 def _draw_reliability(report: CalibrationReport) -> Figure:
-    figure = _figure(4.4 * len(report.truths), 4.8)
+    figure = _figure(4.0 * len(report.truths) + 0.4, 5.0)
     many = figure.subplots(1, len(report.truths), squeeze=False, sharey=True)[0]
     for axes, truth, found in zip(many, report.truths, report.figures, strict=True):
         axes.plot([0, 1], [0, 1], color="0.8", linewidth=1, zorder=0)
@@ -53,13 +58,15 @@ def _draw_reliability(report: CalibrationReport) -> Figure:
             axes.plot(
                 [b.confidence for b in bins], [b.accuracy for b in bins], label=label, **style
             )
-        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set(xlim=(0, 1.01), ylim=(0, 1.01))
+        axes.set_box_aspect(1)
         axes.set_title(f"against {_NAMES[truth.name]}\n{found.after.num_images} images", fontsize=9)
         axes.set_xlabel("confidence: the top probability")
         axes.legend(loc="upper left", fontsize=8, frameon=False)
     many[0].set_ylabel("share right")
     figure.suptitle(
-        f"Reliability, 15 bins of equal mass; prior: {report.prior}. Below the diagonal: too sure",
+        f"Reliability, {NUM_BINS} bins of equal mass; prior: {report.prior}. "
+        "Below the diagonal: too sure",
         fontsize=10,
     )
     return figure
