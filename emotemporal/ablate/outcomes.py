@@ -173,7 +173,8 @@ def _read_judged(outcomes: Sequence[Outcome]) -> dict[str, _Judged]:
             judged = found.setdefault(name, _Judged(labels, {}))
             seeds = judged.predictions.setdefault(outcome.run.change, [])
             seeds.append(read_predictions(path))
-    return found
+    # The first is primary: of `compare` that is the clip model, whatever it is called.
+    return dict(sorted(found.items(), key=lambda item: item[0] != CLIP_MODEL))
 
 
 def _prediction_files(run: PlannedRun) -> list[tuple[str, Path, LabelSpace | None]]:
