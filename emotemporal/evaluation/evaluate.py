@@ -13,12 +13,13 @@ from tqdm import tqdm
 from emotemporal.config import config_digest, to_plain
 from emotemporal.data.clipping import PrepareConfig
 from emotemporal.data.prepare import load_prepared, prepare
-from emotemporal.data.readers import DatasetConfig, read_dataset
+from emotemporal.data.readers import DatasetConfig, near_twins, read_dataset
 from emotemporal.data.splits import split_rows
-from emotemporal.data.table import DatasetTable, Split, fingerprint, refuse_fatal
+from emotemporal.data.table import SPLITS, DatasetTable, Split, fingerprint, refuse_fatal
+from emotemporal.data.twins import rows_with_twin_in
 from emotemporal.evaluation.calibration_plots import draw_calibration
 from emotemporal.evaluation.calibration_report import CalibrationConfig, judge_calibration
-from emotemporal.evaluation.metrics import measure, stack_predictions
+from emotemporal.evaluation.metrics import Metrics, measure, stack_predictions
 from emotemporal.evaluation.outcome import Evaluation
 from emotemporal.evaluation.predictions import write_predictions
 from emotemporal.evaluation.shift_figures import SuiteConfig
@@ -29,7 +30,7 @@ from emotemporal.inference.engine import Engine
 from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
 from emotemporal.inference.predictor import judge_clip
 from emotemporal.inference.prior import wanted_prior
-from emotemporal.labels import parse_label_space
+from emotemporal.labels import LabelSpace, parse_label_space
 from emotemporal.models.meta import CheckpointMeta
 from emotemporal.run_folder import git_commit
 from emotemporal.storage import write_json
@@ -56,6 +57,10 @@ class EvaluateConfig:
     """How often each emotion is assumed to occur: training, uniform, or a JSON file."""
     json: str = ""
     """Where to write the figures as JSON; empty writes none."""
+    twin_free: bool = True
+    """Images of one split: judge also, beside all of them, those without an equal, nearly equal or
+    mirrored image in another split, as many a published split has (Barsoum et al.'s FER+ too).
+    Every picture of the data set is opened for it, thousands a second."""
     mirror: bool = False
     """Average the probabilities with those of the mirror image. Live use does not."""
     shifts: bool = False
@@ -129,6 +134,9 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     calibration = CalibrationConfig(config.prior, config.coverage, config.background)
     result = Evaluation(
         metrics=measure(stack_predictions(judged.predictions, labels)),
+        twin_free=_without_twins(config, judged.predictions, labels)
+        if config.twin_free and config.split is not None and table.kind == "images"
+        else None,
         labels=labels,
         masked=tuple(emotion for emotion in meta.labels.emotions if emotion not in labels),
         num_unlabelled=judged.num_unlabelled,
@@ -184,6 +192,21 @@ def _judge_images(table: DatasetTable, judge: StillJudge) -> _Judged:
     is_known = table.rows["emotion"].notna().to_numpy()
     predictions = judge_rows(table, np.flatnonzero(is_known).tolist(), judge)
     return _Judged(predictions, int((~is_known).sum()))
+
+
+def _without_twins(
+    config: EvaluateConfig, predictions: Sequence[ClipPrediction], labels: LabelSpace
+) -> Metrics | None:
+    table = read_dataset(config.data)
+    split = config.split
+    assert split is not None
+    others = [other for other in SPLITS if other != split]
+    if not table.rows["split"].isin(others).any():
+        return None
+    rows = rows_with_twin_in(table, near_twins(table).group, split, others)
+    twins = set(table.rows["path"].iloc[rows])
+    free = [prediction for prediction in predictions if prediction.source not in twins]
+    return measure(stack_predictions(free, labels)) if twins and free else None
 
 
 def _judge_videos(

@@ -26,6 +26,8 @@ class Evaluation:
     """Videos in which no face could be followed, with the reason; in no figure."""
     prior: str
     origin: dict[str, Any]
+    twin_free: Metrics | None = None
+    """Of the images without a twin in another split; None where none has one, or nobody looked."""
     shifts: ShiftReport | None = None
     """What shifts leave of it, if they were asked for."""
     calibration: CalibrationReport | None = None
@@ -33,15 +35,14 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; shares are 0 to 1."""
-        metrics = asdict(self.metrics)
-        metrics["confusion"] = self.metrics.confusion.tolist()
         return {
             "labels": list(self.labels.names),
             "masked": [emotion.value for emotion in self.masked],
             "num_unlabelled": self.num_unlabelled,
             "failures": [{"path": path, "reason": reason} for path, reason in self.failures],
             "prior": self.prior,
-            **metrics,
+            **_plain(self.metrics),
+            "twin_free": None if self.twin_free is None else _plain(self.twin_free),
             "shifts": None if self.shifts is None else self.shifts.to_json(),
             "calibration": None if self.calibration is None else self.calibration.to_json(),
             "origin": self.origin,
@@ -55,9 +56,13 @@ def as_text(evaluation: Evaluation) -> str:
         f"{m.num_clips} judged, {m.num_dropped} of other emotions and "
         f"{evaluation.num_unlabelled} without one emotion left out; prior: {evaluation.prior}",
         *(f"failed, in no figure: {path}: {reason}" for path, reason in evaluation.failures),
-        f"accuracy (WAR) {m.accuracy:6.1%}   UAR {m.uar:6.1%}   macro-F1 {m.macro_f1:6.1%}   "
-        f"NLL {m.nll:.3f}   Brier {m.brier:.3f}   ECE {m.ece:.3f}",
+        _figures(m),
     ]
+    if evaluation.twin_free is not None:
+        lines.append(
+            f"{_figures(evaluation.twin_free)}   of the {evaluation.twin_free.num_clips} without a "
+            "twin in another split"
+        )
     if evaluation.masked:
         lines.append(f"masked, the rest renormalised: {', '.join(evaluation.masked)}")
     lines += [
@@ -70,6 +75,17 @@ def as_text(evaluation: Evaluation) -> str:
     if evaluation.shifts is not None:
         lines.append(shifts_as_text(evaluation.shifts))
     return "\n".join(lines)
+
+
+def _figures(m: Metrics) -> str:
+    return (
+        f"accuracy (WAR) {m.accuracy:6.1%}   UAR {m.uar:6.1%}   macro-F1 {m.macro_f1:6.1%}   "
+        f"NLL {m.nll:.3f}   Brier {m.brier:.3f}   ECE {m.ece:.3f}"
+    )
+
+
+def _plain(metrics: Metrics) -> dict[str, Any]:
+    return {**asdict(metrics), "confusion": metrics.confusion.tolist()}
 
 
 def _interval(interval: Interval) -> str:

@@ -75,6 +75,27 @@ def test_images_of_one_split_are_judged_and_the_figures_written(images):
     assert "14 judged, 2 of other emotions" in as_text(found)
 
 
+def test_images_with_a_twin_in_training_are_judged_with_the_others_and_left_out_beside_them(
+    frame_checkpoint, tmp_path
+):
+    for split, seeds in (("train", (1, 2, 3)), ("test", (3, 4, 5))):
+        for seed in seeds:
+            write_image(tmp_path / split / "happy" / f"{split}{seed}.png", seed)
+    config = EvaluateConfig(
+        data=DatasetConfig(name="folder", root=str(tmp_path)),
+        checkpoint=str(frame_checkpoint),
+        split="test",
+    )
+    found = evaluate(config)
+    assert found.twin_free is not None
+    assert (found.metrics.num_clips, found.twin_free.num_clips) == (3, 2)
+    assert "of the 2 without a twin" in as_text(found)
+    assert found.to_json()["twin_free"]["num_clips"] == 2
+    assert evaluate(replace(config, twin_free=False)).twin_free is None
+    (tmp_path / "train" / "happy" / "train3.png").unlink()
+    assert evaluate(config).twin_free is None
+
+
 def test_the_figures_follow_from_the_predictions_that_it_writes(images, tmp_path):
     found = evaluate(replace(images, predictions=str(tmp_path / "each.csv")))
     judged = stack_predictions(read_predictions(tmp_path / "each.csv"), found.labels)
