@@ -62,7 +62,7 @@ def _draw_reliability(report: CalibrationReport) -> Figure:
         axes.set_box_aspect(1)
         axes.set_title(f"against {_NAMES[truth.name]}\n{found.after.num_images} images", fontsize=9)
         axes.set_xlabel("confidence: the top probability")
-        axes.legend(loc="upper left", fontsize=8, frameon=False)
+        axes.legend(loc="lower right", fontsize=8, frameon=False)
     many[0].set_ylabel("share right")
     figure.suptitle(
         f"Reliability, {NUM_BINS} bins of equal mass; prior: {report.prior}. "
