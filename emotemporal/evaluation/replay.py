@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from einops import rearrange
 from jaxtyping import Bool, Float, Int
 
 from emotemporal.evaluation.changes import StreamStability, measure_stream
 from emotemporal.evaluation.stability import Stability, summarise
 from emotemporal.evaluation.statistics import macro_f1_of, uar_of
+from emotemporal.inference.caution import Caution
 from emotemporal.inference.label_rule import show_together
 from emotemporal.inference.smoothing import (
     SmoothingConfig,
@@ -54,8 +56,8 @@ class StreamSet:
 
     streams: Sequence[JudgedStream]
     rate: ClipRate
-    uncertain_below: float = 0.0
-    """Below this top probability an answer is uncertain, and the last label stays."""
+    caution: Caution = field(default_factory=lambda: Caution(0.0))
+    """Which answers are uncertain: the last label stays."""
     warm_up_s: float = 0.5
     """Nothing shows, and nothing is measured, for this long at a stream's start; of every method
     alike, though live use asks it only of a head with memory."""
@@ -158,12 +160,17 @@ class Replay:
             )
         return found
 
-    def confusion(self) -> Float[np.ndarray, "k k"]:
-        """Return ticks by true label (row) and label on show."""
-        num_labels = len(self.streams.labels)
-        cells = self.streams.true_labels * num_labels + self.shown
-        counts = np.bincount(cells[self.is_measured], minlength=num_labels**2)
-        return counts.reshape(num_labels, num_labels).astype(np.float64)
+    @property
+    def cells(self) -> Int[np.ndarray, "t s"]:
+        """Each tick's place in a confusion matrix with a last row and column for "nothing"."""
+        size = len(self.streams.labels) + 1
+        return self.streams.true_labels * size + self.shown % size
+
+    def confusion(self) -> Float[np.ndarray, "k1 k1"]:
+        """Return ticks by true label (row) and label on show; last is what shows nothing."""
+        size = len(self.streams.labels) + 1
+        counts = np.bincount(self.cells[self.is_measured], minlength=size**2)
+        return rearrange(counts.astype(float), "(true said) -> true said", true=size)
 
 
 @dataclass(frozen=True)
@@ -195,10 +202,11 @@ def replay(
         smoothing: Its label rule is applied here.
     """
     is_warm = np.array([to_ns(t) >= to_ns(streams.warm_up_s) for t in streams.times_s])
-    uncertain = smoothed.max(axis=-1) < streams.uncertain_below
+    caution = streams.caution
+    uncertain = caution.confidence(smoothed, streams.labels) < caution.uncertain_below
     held = uncertain | ~is_warm[:, None]
     shown = show_together(smoothed, streams.times_s, build_label_rule(smoothing), held)
-    is_measured = is_warm[:, None] & (streams.true_labels >= 0) & (shown >= 0)
+    is_measured = is_warm[:, None] & (streams.true_labels >= 0)
     return Replay(streams, shown, uncertain & is_warm[:, None], is_measured)
 
 

@@ -119,10 +119,12 @@ def missed_limit(simple: Mapping[str, Score], config: ChoiceConfig) -> float:
     within = _within(simple, config.max_lag_s)
     steadiest = steadiest_within({n: s.stability for n, s in within.items()}, config.max_lag_s)
     if steadiest is None:
-        fastest = min(score.stability.median_lag_s for score in simple.values())
+        fastest = min(simple.values(), key=lambda score: score.stability.median_lag_s)
         raise ValueError(
             f"no setting has a median lag of at most {config.max_lag_s:g} s; the fastest has "
-            f"{fastest:g} s. Raise the limit, or try more settings"
+            f"{fastest.stability.median_lag_s:.2f} s, and misses {fastest.missed_share:.0%} of "
+            "changes, each of which counts as a lag beyond its segment. Raise --choice.max_lag_s, "
+            "try another --judge.prior, or judge with a better network"
         )
     if config.best_is == "steadiest":
         return within[steadiest].missed_share + config.max_missed_above

@@ -29,7 +29,7 @@ from emotemporal.evaluation.stream_sets import (
 from emotemporal.evaluation.takes import ConcatenatedTakes, TakesConfig
 from emotemporal.inference.card import card_path, fingerprint_of, write_card
 from emotemporal.inference.load import load_model
-from emotemporal.labels import LabelSpace, parse_label_space
+from emotemporal.labels import Emotion, LabelSpace, parse_label_space
 from emotemporal.run_folder import git_commit
 
 _log = logging.getLogger(__name__)
@@ -57,8 +57,8 @@ class SmoothingStudyConfig:
     """A prepared set of labelled clips: each speaker's are put one after the other and judged with
     the same frozen settings."""
     labels: str | None = None
-    """Among which emotions to judge, such as `neutral,happiness,fear`; by default those that every
-    checkpoint here can say. Others are masked and the rest renormalised."""
+    """Among which emotions to judge, such as `neutral,happiness,fear`; by default those that the
+    streams to tune on show. Others are masked and the rest renormalised."""
     judge: StreamsJudgeConfig = field(default_factory=StreamsJudgeConfig)
     grid: GridConfig = field(default_factory=GridConfig)
     choice: ChoiceConfig = field(default_factory=ChoiceConfig)
@@ -92,7 +92,7 @@ def run_smoothing_study(config: SmoothingStudyConfig) -> SmoothingStudy:
     tune, test = (PreparedStreams(load_prepared(Path(f))) for f in (config.tune, config.test))
     _refuse_shared(tune, test)
     models = [_load(config, path) for path in (config.checkpoint, *config.learned)]
-    labels = _labels(config, models)
+    labels = _labels(config, models, tune)
     takes = _takes(config, labels)
     cache = Path(config.out) / "judged"
 
@@ -146,14 +146,13 @@ def _distinct_name(paths: Sequence[str], path: str) -> str:
     return stem if is_alone else f"{Path(path).parent.name}/{stem}"
 
 
-def _labels(config: SmoothingStudyConfig, models: Sequence[JudgedModel]) -> LabelSpace:
+def _labels(
+    config: SmoothingStudyConfig, models: Sequence[JudgedModel], tune: PreparedStreams
+) -> LabelSpace:
     if config.labels is not None:
         labels = parse_label_space(config.labels)
     else:
-        own = models[0].meta.labels.emotions
-        labels = LabelSpace(
-            tuple(e for e in own if all(e in model.meta.labels for model in models))
-        )
+        labels = LabelSpace(tuple(e for e in Emotion if e in tune.emotions))
     for model in models:
         labels.indices_in(model.meta.labels)
         if masked := [e.value for e in model.meta.labels.emotions if e not in labels]:
@@ -175,9 +174,9 @@ def _write_cards(
 ) -> None:
     for model in models:
         method = None if model is models[0] else model.name
-        card = make_card(
-            study, method, fingerprint_of(model.meta), config.judge.prior, model.uncertain_below
-        )
+        below = model.caution(LabelSpace.from_names(study.labels)).uncertain_below
+        fingerprint = fingerprint_of(model.meta)
+        card = make_card(study, method, fingerprint, config.judge.prior, below)
         path = card_path(model.model.path)
         write_card(card, Path(config.out) / "cards" / path.name)
         if config.write_cards:

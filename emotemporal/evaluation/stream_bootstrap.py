@@ -37,7 +37,7 @@ class PieceCounts:
     duration_s: Float[np.ndarray, " p"]
     num_spurious: Float[np.ndarray, " p"]
     confusion: Float[np.ndarray, "p k k"]
-    """Ticks by true label (row) and label on show."""
+    """Ticks by true label (row) and label on show; last is what shows nothing."""
     change_piece: Int[np.ndarray, " c"]
     """Of changes that were not pre-set."""
     wait_s: Float[np.ndarray, " c"]
@@ -62,17 +62,15 @@ class Figures:
 def count_pieces(replayed: Replay) -> PieceCounts:
     """Sort what happened by the piece in which it did."""
     streams = replayed.streams
-    labels = len(streams.labels)
+    size = len(streams.labels) + 1
     offset, parts = 0, []
     for i, (stream, found) in enumerate(zip(streams.streams, replayed.stabilities(), strict=True)):
         origin_s = float(stream.prediction.times_s[0])
         starts_s = np.array([piece.start_s for piece in stream.pieces]) - origin_s
         measured = replayed.is_measured[:, i]
         at_tick = _piece_at(starts_s, streams.times_s[measured])
-        cells = (at_tick * labels + streams.true_labels[measured, i]) * labels
-        counts = np.bincount(
-            cells + replayed.shown[measured, i], minlength=len(starts_s) * labels**2
-        )
+        cells = at_tick * size**2 + replayed.cells[measured, i]
+        counts = np.bincount(cells, minlength=len(starts_s) * size**2)
         changes = [change for change in found.changes if change.outcome != "pre_set"]
         at_change = _piece_at(starts_s, np.array([change.time_s for change in changes]))
         at_spurious = _piece_at(starts_s, np.array(found.spurious_s))
@@ -82,7 +80,7 @@ def count_pieces(replayed: Replay) -> PieceCounts:
                 duration_s=np.maximum(ends_s - starts_s, 0.0),
                 num_spurious=np.bincount(at_spurious, minlength=len(starts_s)).astype(float),
                 confusion=rearrange(
-                    counts.astype(float), "(p true said) -> p true said", true=labels, said=labels
+                    counts.astype(float), "(p true said) -> p true said", true=size, said=size
                 ),
                 change_piece=at_change + offset,
                 wait_s=np.array(

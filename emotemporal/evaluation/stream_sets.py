@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -21,11 +21,11 @@ from emotemporal.data.streams import TRUTH_FILE
 from emotemporal.evaluation.metrics import restrict
 from emotemporal.evaluation.replay import JudgedStream, Piece, StreamSet
 from emotemporal.faces.crop import CropConfig
-from emotemporal.inference.caution import find_caution
+from emotemporal.inference.caution import Caution, find_caution
 from emotemporal.inference.load import LoadedModel
 from emotemporal.inference.predictor import StreamConfig, predict_clip
 from emotemporal.inference.prior import wanted_prior
-from emotemporal.labels import LabelSpace
+from emotemporal.labels import Emotion, LabelSpace
 from emotemporal.models.meta import CheckpointError, CheckpointMeta
 from emotemporal.storage import write_atomically
 from emotemporal.timing import ClipRate
@@ -88,11 +88,14 @@ class JudgedModel:
         """The checkpoint's description."""
         return self.model.meta
 
-    @property
-    def uncertain_below(self) -> float:
-        """The top probability below which its answers are uncertain."""
+    def caution(self, labels: LabelSpace) -> Caution:
+        """Return which of its answers among `labels` are uncertain, as live use has it."""
         prior = wanted_prior(self.config.prior, self.meta)
-        return find_caution(self.meta, prior, self.config.min_probability, "").uncertain_below
+        found = find_caution(self.meta, prior, self.config.min_probability, "")
+        if found.weights is None:
+            return found
+        weights = np.asarray(found.weights)[labels.indices_in(self.meta.labels)]
+        return replace(found, weights=tuple(weights.tolist()))
 
     def key(self, source: StreamSource) -> str:
         """Return a digest of all that its probabilities on `source` depend on."""
@@ -126,7 +129,7 @@ def judge_streams(
             )
         )
     return StreamSet(
-        streams, ClipRate(model.meta.clip_rate_hz), model.uncertain_below, model.config.warm_up_s
+        streams, ClipRate(model.meta.clip_rate_hz), model.caution(labels), model.config.warm_up_s
     )
 
 
@@ -197,6 +200,14 @@ class PreparedStreams:
         if self._truth is None:
             return frozenset()
         return frozenset({*self._truth["still"], *self._truth["second_still"]} - {""})
+
+    @property
+    def emotions(self) -> frozenset[Emotion]:
+        """Every emotion that its streams show."""
+        if self._truth is not None:
+            return frozenset(Emotion(name) for name in self._truth["emotion"])
+        clips = (self.prepared.load(i) for i in range(len(self)))
+        return frozenset(target.emotion for clip in clips for target in clip.targets)
 
     @cached_property
     def _truth(self) -> pd.DataFrame | None:
