@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from emotemporal.ablate.grid import BASE
-from emotemporal.ablate.outcomes import GAP, Ablation, Row
+from emotemporal.ablate.outcomes import GAP, SHIFTED_UAR, Ablation, Row
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.results import Comparison
 from emotemporal.evaluation.wording import points
@@ -117,6 +117,8 @@ def _judged_caveats(ablation: Ablation, num_seeds: int) -> Iterator[str]:
             f"{100 * bootstrap.confidence:.0f} % intervals of {bootstrap.num_resamples} paired "
             f"resamples over {what} {seeds}. They hold {scope(comparison)}."
         )
+        if any(evaluation + SHIFTED_UAR in row.figures for row in ablation.rows):
+            yield f"{evaluation}: shifted figures are means over seeds, of a part of the images."
         if _chose_the_epoch(ablation, evaluation):
             yield f"{evaluation}: the epochs were chosen on these very images."
     num_changes = len(ablation.grid.changes)

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 
-from emotemporal.ablate.outcomes import GAP, Ablation, Row
+from emotemporal.ablate.outcomes import GAP, SHIFTED_SHARE, SHIFTED_UAR, Ablation, Row
 from emotemporal.ablate.table import all_cells, header, method_of
 from emotemporal.evaluation.metrics import Interval
 
@@ -83,7 +83,8 @@ def _record(row: Row, ablation: Ablation) -> dict[str, str | int]:
         "num_seeds": len(row.outcomes),
         "num_planned": row.num_planned,
     }
-    for name in _FIGURES:
+    shifted = [name + kind for name in ablation.judged for kind in (SHIFTED_UAR, SHIFTED_SHARE)]
+    for name in (*_FIGURES, *shifted):
         if name in row.figures:
             record |= _bounds(name, row.figures[name])
     if row.difference is not None:

@@ -25,6 +25,8 @@ from emotemporal.types import ClipPrediction
 
 GAP = "gap/accuracy"
 """Training accuracy minus validation accuracy at the best epoch."""
+SHIFTED_UAR, SHIFTED_SHARE = "/shifted_uar", "/shifted_share"
+"""Behind an evaluation's name: UAR over all shifts and strengths; as a share of the unshifted."""
 CLIP_MODEL = "clip model"
 """How the temporal head of every `compare` is called, whichever it is: a grid may change it."""
 
@@ -96,22 +98,37 @@ def gather(
 def _read(run: PlannedRun) -> Outcome:
     claim = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     fingerprint = str(claim["config"]["data_fingerprint"])
-    minutes = {"minutes": seconds_of(run) / 60}
+    others = {"minutes": seconds_of(run) / 60, **_under_shifts(run)}
     epochs = read_jsonl(run.folder / "log.jsonl")
     if not epochs:
-        return Outcome(run, [], minutes, fingerprint)
+        return Outcome(run, [], others, fingerprint)
     summary: dict[str, Any] = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
-    best = {**summary["best"], "steps": float(epochs[-1]["step"]), **minutes}
+    best = {**summary["best"], "steps": float(epochs[-1]["step"]), **others}
     if "val/accuracy" in best:
         best[GAP] = best["train/accuracy"] - best["val/accuracy"]
     return Outcome(run, epochs, best, fingerprint)
 
 
+def _under_shifts(run: PlannedRun) -> dict[str, float]:
+    """Return what evaluations with shifts found: UAR over all of them, and the share that is."""
+    found = {}
+    for name, config in run.evaluations.items():
+        if config.shifts and has_judged(config):
+            suite = json.loads(Path(config.json).read_text(encoding="utf-8"))["shifts"]
+            found[name + SHIFTED_UAR] = float(suite["mean_uar"])
+            if suite["mean_uar_ratio"] is not None:
+                found[name + SHIFTED_SHARE] = float(suite["mean_uar_ratio"])
+    return found
+
+
 def _row(
     change: str, num_planned: int, outcomes: Sequence[Outcome], base: Sequence[Outcome]
 ) -> Row:
-    names = [name for name in (outcomes[0].best if outcomes else {}) if name != "step"]
-    figures = {name: over_seeds([outcome.best[name] for outcome in outcomes]) for name in names}
+    names = dict.fromkeys(name for outcome in outcomes for name in outcome.best if name != "step")
+    figures = {
+        name: over_seeds([outcome.best[name] for outcome in outcomes if name in outcome.best])
+        for name in names
+    }
     base_uar = {o.run.seed: o.best["val/uar"] for o in base if "val/uar" in o.best}
     gains = [
         outcome.best["val/uar"] - base_uar[outcome.run.seed]

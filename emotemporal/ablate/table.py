@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emotemporal.ablate.outcomes import GAP, Ablation, Row
+from emotemporal.ablate.outcomes import GAP, SHIFTED_SHARE, SHIFTED_UAR, Ablation, Row
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.results import MethodResult
 from emotemporal.evaluation.wording import p_value
@@ -22,6 +22,7 @@ _TRAINING = (
     "val UAR %",
     "val UAR difference, points",
 )
+_SHIFTED = ("shifted UAR %", "shifted, % of unshifted")
 _JUDGED = ("accuracy %", "UAR %", "UAR difference, points", "McNemar p (Holm)")
 
 
@@ -45,8 +46,17 @@ def parts(ablation: Ablation) -> list[Part]:
         found.append(Part("training", _TRAINING, rows))
     for name in ablation.judged:
         rows = [_judged_cells(method_of(row, ablation, name), row) for row in ablation.rows]
-        found.append(Part(name, _JUDGED, rows))
+        if any(name + SHIFTED_UAR in row.figures for row in ablation.rows):
+            shifted = [_shifted_cells(row, name) for row in ablation.rows]
+            rows = [[*own, *more] for own, more in zip(rows, shifted, strict=True)]
+            found.append(Part(name, (*_JUDGED, *_SHIFTED), rows))
+        else:
+            found.append(Part(name, _JUDGED, rows))
     return found
+
+
+def _shifted_cells(row: Row, evaluation: str) -> list[str]:
+    return [_share(row.figures.get(evaluation + name)) for name in (SHIFTED_UAR, SHIFTED_SHARE)]
 
 
 def first_cells(row: Row) -> list[str]:

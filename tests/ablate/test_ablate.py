@@ -31,7 +31,7 @@ from tests.ablate.grids import Here, small_base, write_grid
 from tests.fakes import MemoryLogger
 
 CHANGES = {"mixup 20 %": {"mix.mixup_alpha": 0.2}, "fails": {"init": "nowhere.pth"}}
-EVALUATE = {"official": {"split": "validation"}}
+EVALUATE = {"official": {"split": "validation", "shifts": True, "shift_share": 0.5}}
 TRAINED = ("base-seed0", "mixup_20-seed0")
 
 
@@ -125,6 +125,9 @@ def test_the_table_s_figures_are_the_runs_own(done):
         figures = json.loads((folder / "evaluations" / "official.json").read_text())
         for figure in ("uar", "accuracy", "macro_f1", "nll", "ece"):
             assert row[f"official/{figure}"] == pytest.approx(figures[figure], rel=1e-5)
+        shifts = figures["shifts"]
+        assert row["official/shifted_uar"] == pytest.approx(shifts["mean_uar"], rel=1e-5)
+        assert row["official/shifted_share"] == pytest.approx(shifts["mean_uar_ratio"], rel=1e-5)
     gain = table["official/uar"]["mixup 20 %"] - table["official/uar"]["base"]
     assert table["official/uar_difference"]["mixup 20 %"] == pytest.approx(gain, abs=1e-5)
     assert pd.isna(table["official/uar_difference"]["base"])
