@@ -111,11 +111,13 @@ def _judged_caveats(ablation: Ablation, num_seeds: int) -> Iterator[str]:
     for evaluation, comparison in ablation.judged.items():
         bootstrap = comparison.config.bootstrap
         what = "subjects" if comparison.resampled == "subjects" else _drawn(comparison)
-        seeds = "and training seeds" if num_seeds > 1 else "alone: training randomness is not in it"
+        seeds = ", and over training seeds"
+        if num_seeds < 2:
+            seeds = "; one training seed, so training randomness is not in them"
         yield (
             f"{evaluation}: {comparison.num_clips} judged. Brackets are "
             f"{100 * bootstrap.confidence:.0f} % intervals of {bootstrap.num_resamples} paired "
-            f"resamples over {what} {seeds}. They hold {scope(comparison)}."
+            f"resamples over {what}{seeds}. They hold {scope(comparison)}."
         )
         if any(evaluation + SHIFTED_UAR in row.figures for row in ablation.rows):
             yield f"{evaluation}: shifted figures are means over seeds, of a part of the images."
