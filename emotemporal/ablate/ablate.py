@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from threading import Event
 from typing import Literal
 
 from filelock import FileLock, Timeout
@@ -19,27 +18,22 @@ from emotemporal.ablate.grid import Grid, merge, read_grid
 from emotemporal.ablate.outcomes import Ablation, gather
 from emotemporal.ablate.page import as_html
 from emotemporal.ablate.plan import PlannedRun, Tracker, plan_runs
-from emotemporal.ablate.runs import (
-    Failure,
-    Starter,
-    has_finished,
-    has_judged,
-    judge,
-    start_process,
-    train,
-)
+from emotemporal.ablate.runs import Failure, Starter, has_finished, start_process
+from emotemporal.ablate.schedule import run_all
 from emotemporal.ablate.study import CompareConfig
 from emotemporal.ablate.table import method_of
 from emotemporal.config import ConfigError, dump_yaml
 from emotemporal.evaluation.statistics import BootstrapConfig
 from emotemporal.models.meta import read_meta
 from emotemporal.run_folder import RunFolderError, git_commit
-from emotemporal.stopping import InterruptedJob, stop_when_asked
+from emotemporal.stopping import stop_when_asked
 from emotemporal.storage import write_atomically
 from emotemporal.timing import Clock, monotonic
 from emotemporal.train.log import build_logger
 
 _log = logging.getLogger(__name__)
+_WRITE_EVERY_S = 60.0
+"""A study that takes days can be looked at while it runs."""
 
 
 def _bootstrap() -> BootstrapConfig:
@@ -60,11 +54,15 @@ class AblateConfig:
     """`name=value` in place of what the grid says, such as base.optim.epochs=3 or seeds=[0,1]."""
     wandb: Literal["", "off", "offline", "online"] = ""
     """Where every run's numbers can be watched; empty: as the base has it."""
+    workers: int = 1
+    """Runs at a time, each a process; on one GPU, or many cores, several small ones fit."""
     bootstrap: BootstrapConfig = field(default_factory=_bootstrap)
 
     def __post_init__(self) -> None:
         if not self.grid:
             raise ValueError("grid is empty; name a YAML file, or a shipped one")
+        if self.workers < 1:
+            raise ValueError(f"workers is {self.workers}; at least 1 does the work")
 
 
 def ablate(
@@ -86,18 +84,26 @@ def ablate(
     tracker: Tracker | None = config.wandb or None
     runs = plan_runs(grid, out, tracker)
     with _locked(out):
-        is_finished = {run.name: has_finished(run) for run in runs}
-        _log.info(
-            "%s: %d runs, of which %d have finished",
-            grid.name,
-            len(runs),
-            sum(is_finished.values()),
-        )
+        num_finished = sum([has_finished(run) for run in runs])  # all are looked at: one may refuse
+        _log.info("%s: %d runs, of which %d have finished", grid.name, len(runs), num_finished)
         _write_grid(out, grid)
-        with stop_when_asked() as stop:
-            failures = _run_all(runs, is_finished, start, clock, stop)
-            ablation = gather(grid, runs, failures, config.bootstrap, _origin(config, grid, runs))
+        written_at = clock()
+
+        def write(failures: Sequence[Failure]) -> Ablation:
+            origin = _origin(config, grid, runs)
+            ablation = gather(grid, runs, failures, config.bootstrap, origin)
             write_ablation(ablation, out)
+            return ablation
+
+        def write_now_and_then(failures: Sequence[Failure]) -> None:
+            nonlocal written_at
+            if clock() - written_at > _WRITE_EVERY_S:
+                write(failures)
+                written_at = clock()
+
+        with stop_when_asked() as stop:
+            failures = run_all(runs, start, clock, stop, config.workers, write_now_and_then)
+            ablation = write(failures)
             _track(runs[0], ablation, out)
     return ablation
 
@@ -157,40 +163,6 @@ def _origin(config: AblateConfig, grid: Grid, runs: Sequence[PlannedRun]) -> dic
         "data fingerprint": ", ".join(sorted({o.data_fingerprint[:16] for o in origins})),
         "seeds": ", ".join(str(seed) for seed in grid.seeds),
     }
-
-
-def _refuse_to_go_on(stop: Event, num_done: int, num_runs: int) -> None:
-    if stop.is_set():
-        raise InterruptedJob(
-            f"stopped; {num_done} of {num_runs} runs have ended. The same command goes on."
-        )
-
-
-def _run_all(
-    runs: Sequence[PlannedRun],
-    is_finished: Mapping[str, bool],
-    start: Starter,
-    clock: Clock,
-    stop: Event,
-) -> list[Failure]:
-    failures = []
-    for number, run in enumerate(runs, start=1):
-        failure = None
-        if not is_finished[run.name]:
-            _log.info("[%d/%d] %s", number, len(runs), run.name)
-            failure = train(run, start, stop, clock)
-            _refuse_to_go_on(stop, number - (failure is not None), len(runs))
-        found = [failure] if failure else []
-        for name, evaluation in {} if failure else run.evaluations.items():
-            if has_judged(evaluation):
-                continue
-            _log.info("[%d/%d] %s: evaluation %s", number, len(runs), run.name, name)
-            found += [failed] if (failed := judge(run, name, start, stop)) else []
-            _refuse_to_go_on(stop, number, len(runs))
-        for one in found:
-            _log.error("failed: %s: %s (log: %s)", one.what, one.reason, one.log)
-        failures += found
-    return failures
 
 
 def write_ablation(ablation: Ablation, folder: Path) -> list[Path]:

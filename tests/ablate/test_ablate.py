@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 
 import pandas as pd
 import pytest
@@ -194,11 +194,27 @@ def test_asked_to_stop_it_says_so_and_the_same_command_goes_on(copied, done):
         os.kill(os.getpid(), signal.SIGTERM)
         return 75
 
-    with pytest.raises(InterruptedJob, match="0 of 3 runs"):
+    with pytest.raises(InterruptedJob, match="1 of 3 runs"):
         ablate(copied, Here(stop))
     here = Here()
     ablate(copied, here)
     assert here.started[0] == ("pretrain", "base-seed0")
+
+
+def test_several_runs_at_a_time_leave_the_same_study(copied, done):
+    shutil.rmtree(done.out / "runs" / "base-seed0")
+    at_once: list[int] = []
+    both = Barrier(2, action=lambda: at_once.append(2), timeout=60)
+
+    def wait(command: str, name: str) -> int:
+        if command == "pretrain":
+            both.wait()  # nobody goes on until both of what is missing are at work
+        return 0 if command == "evaluate" else 1
+
+    found = ablate(replace(copied, workers=3), Here(wait))
+    assert at_once == [2]
+    assert [failure.what for failure in found.failures] == ["base, seed 0", "fails, seed 0"]
+    assert [len(row.outcomes) for row in found.rows] == [0, 1, 0]
 
 
 def test_a_change_that_means_something_else_now_is_refused_before_anything_runs(done):
@@ -293,7 +309,7 @@ def test_a_process_that_is_asked_to_stop_saves_its_state_and_is_gone_on_with(
     child.terminate()
     _, told = child.communicate(timeout=60)
     assert child.returncode == InterruptedJob.EXIT_CODE, told
-    assert "0 of 2 runs have ended" in told
+    assert "0 of 2 runs have finished" in told
     rows = read_jsonl(log)
     assert main(words) == 0
     assert read_jsonl(log)[: len(rows)] == rows
