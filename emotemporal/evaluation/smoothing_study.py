@@ -28,7 +28,7 @@ from emotemporal.evaluation.stream_sets import (
 )
 from emotemporal.evaluation.takes import ConcatenatedTakes, TakesConfig
 from emotemporal.inference.card import card_path, fingerprint_of, write_card
-from emotemporal.inference.load import load_model
+from emotemporal.inference.load import LoadedModel, load_model
 from emotemporal.labels import Emotion, LabelSpace, parse_label_space
 from emotemporal.run_folder import git_commit
 
@@ -89,9 +89,21 @@ def run_smoothing_study(config: SmoothingStudyConfig) -> SmoothingStudy:
         CheckpointError: A checkpoint cannot be used on these streams.
         ValueError: Streams whose truth is unknown, shared pictures, or no setting fast enough.
     """
+    # Of what ships, the file that training wrote: int8 beside it has the same card.
+    own = load_model(config.checkpoint, "auto" if config.checkpoint else "torch", config.device)
+    return study_models(config, own, [load_model(p, "auto", config.device) for p in config.learned])
+
+
+def study_models(
+    config: SmoothingStudyConfig, frame_model: LoadedModel, learned: Sequence[LoadedModel]
+) -> SmoothingStudy:
+    """Do what `run_smoothing_study` does, with networks that are open already."""
     tune, test = (PreparedStreams(load_prepared(Path(f))) for f in (config.tune, config.test))
     _refuse_shared(tune, test)
-    models = [_load(config, path) for path in (config.checkpoint, *config.learned)]
+    models = [JudgedModel("frame model", frame_model, config.judge)]
+    models += [JudgedModel(_name(m, learned), m, config.judge) for m in learned]
+    if frame_model.meta.model.head != "frame":
+        _log.warning("%s has a memory: simple smoothers add to what it does", frame_model.path)
     labels = _labels(config, models, tune)
     takes = _takes(config, labels)
     cache = Path(config.out) / "judged"
@@ -130,20 +142,11 @@ def _refuse_shared(tune: PreparedStreams, test: PreparedStreams) -> None:
         )
 
 
-def _load(config: SmoothingStudyConfig, path: str | None) -> JudgedModel:
-    is_frame = path == config.checkpoint
-    model = load_model(path, "auto" if path else "torch", config.device)
-    if is_frame and model.meta.model.head != "frame":
-        _log.warning("%s has a memory: simple smoothers come on top of what it smooths", model.path)
-    name = "frame model" if is_frame else f"learned {_distinct_name(config.learned, str(path))}"
-    return JudgedModel(name, model, config.judge)
-
-
-def _distinct_name(paths: Sequence[str], path: str) -> str:
-    """Return a checkpoint's name, with its folder's where two are called alike."""
-    stem = Path(path).stem
-    is_alone = sum(Path(other).stem == stem for other in paths) == 1
-    return stem if is_alone else f"{Path(path).parent.name}/{stem}"
+def _name(model: LoadedModel, learned: Sequence[LoadedModel]) -> str:
+    """Return a learned filter's name: its file's, with the folder's where two are called alike."""
+    stem = model.path.stem
+    is_alone = sum(other.path.stem == stem for other in learned) == 1
+    return f"learned {stem if is_alone else f'{model.path.absolute().parent.name}/{stem}'}"
 
 
 def _labels(

@@ -100,8 +100,9 @@ def headline(study: SmoothingStudy) -> str:
     limit = f"a median lag of {study.rules.choice.max_lag_s:g} s"
     if not learned:
         return (
-            f"Within {limit}, {best.choice.name} is steadiest: "
-            f"{number(best.test.spurious_per_minute, 1)} spurious switches a minute"
+            f"Tuned to {limit}, {best.choice.name} is steadiest: "
+            f"{number(best.test.spurious_per_minute, 1)} spurious switches a minute, with a lag of "
+            f"{number(best.test.median_lag_s, 2)} s"
         )
     rival = min(learned, key=lambda m: m.tuned.stability.spurious_per_minute)
     contest = next(
@@ -112,7 +113,7 @@ def headline(study: SmoothingStudy) -> str:
     ratio = contest.spurious_ratio
     claim = "as many" if ratio.low <= 1 <= ratio.high else "fewer" if ratio.high < 1 else "more"
     return (
-        f"Within {limit}, {title(rival.name)} has {claim} spurious switches "
+        f"Tuned to {limit}, {title(rival.name)} has {claim} spurious switches "
         f"{'as' if claim == 'as many' else 'than'} {title(best.name)}, the best simple smoother: "
         f"{number(ratio, 2)} times its number"
     )
@@ -125,8 +126,8 @@ def notes(study: SmoothingStudy) -> Iterator[str]:
     yield (
         "Settings were chosen on the tuning streams alone: the fewest spurious switches with a "
         f"median lag of at most {choice.max_lag_s:g} s and at most {100 * study.most_missed:.1f} % "
-        f"of changes missed ({100 * choice.max_missed_above:g} points more than {best} of the "
-        "simple filters). Then they were frozen."
+        f"of changes missed ({100 * choice.max_missed_above:g} percentage points more than {best} "
+        "of the simple filters). Then they were frozen."
     )
     yield (
         "A change is detected when its label comes to show for a quarter of a second, or until "

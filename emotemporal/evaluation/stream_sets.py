@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from emotemporal.config import config_digest, differences
 from emotemporal.data.prepared import PreparedSet
-from emotemporal.data.streams import TRUTH_FILE
+from emotemporal.data.streams_report import read_segments
 from emotemporal.evaluation.metrics import restrict
 from emotemporal.evaluation.replay import JudgedStream, Piece, StreamSet
 from emotemporal.faces.crop import CropConfig
@@ -165,7 +165,11 @@ def _require_same_crop(model: JudgedModel, source: StreamSource) -> None:
 
 @dataclass(frozen=True, eq=False)
 class PreparedStreams:
-    """What `streams` made; of another prepared set, each clip is one piece."""
+    """What `streams` made; of another prepared set, each clip is one piece.
+
+    Raises:
+        ValueError: On reading, if the table of segments is not the one that was written.
+    """
 
     prepared: PreparedSet
 
@@ -211,10 +215,8 @@ class PreparedStreams:
 
     @cached_property
     def _truth(self) -> pd.DataFrame | None:
-        file = self.prepared.folder / TRUTH_FILE
-        if not file.is_file():
-            return None
-        return pd.read_csv(file, keep_default_na=False, dtype={"second_group": str})
+        is_made = self.prepared.kind == "streams"
+        return read_segments(self.prepared.folder) if is_made else None
 
     @cached_property
     def _pieces(self) -> dict[str, list[Piece]]:
