@@ -102,6 +102,8 @@ def test_the_first_format_is_described_as_it_was(v1):
     assert meta.model == ModelConfig("resnet18", "gru", hidden_dim=16, num_layers=1, dropout=0.2)
     assert meta.training_prior == (0.25, *[0.125] * 6)
     assert meta.temperature == 1.25
+    assert meta.uncertain_below is meta.uncertain_prior is None  # younger than the format
+    assert meta.weak == meta.hidden == ()
     assert meta.metrics == {"epoch": 12.0, "train/loss": 0.75, "val/uar": 0.5}
     assert meta.origin.package_version == "0.1.0"
     assert meta.origin.commit == "946b721c0ffe"
