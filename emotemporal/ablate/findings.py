@@ -32,18 +32,18 @@ def headline(ablation: Ablation) -> str:
     found = []
     if up:
         most = max(up, key=lambda name: up[name].estimate)
-        found.append(_told(up, most, "raises UAR", "raise UAR, most of all"))
+        found.append(_told(up, most, "raise", len(gains)))
     if down:
         most = min(down, key=lambda name: down[name].estimate)
-        found.append(_told(down, most, "lowers it", "lower it, most of all"))
-    return f"On {where}, {' and '.join(found)}, of {len(gains)} changes."
+        found.append(_told(down, most, "lower", len(gains)))
+    return f"On {where}, {' and '.join(found)}."
 
 
-def _told(some: Mapping[str, Interval], most: str, one: str, several: str) -> str:
-    figure = f"{points(some[most])} points"
-    return (
-        f"{most} {one} ({figure})" if len(some) == 1 else f"{len(some)} {several} {most} ({figure})"
-    )
+def _told(some: Mapping[str, Interval], most: str, verb: str, total: int) -> str:
+    figure = f"{most} ({points(some[most])} points)"
+    if len(some) == 1:
+        return f"1 of {total} changes {verb}s UAR: {figure}"
+    return f"{len(some)} of {total} {verb} UAR, most of all {figure}"
 
 
 def differences(ablation: Ablation) -> dict[str, Interval]:
