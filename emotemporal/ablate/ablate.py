@@ -55,7 +55,8 @@ class AblateConfig:
     wandb: Literal["", "off", "offline", "online"] = ""
     """Where every run's numbers can be watched; empty: as the base has it."""
     workers: int = 1
-    """Runs at a time, each a process; on one GPU, or many cores, several small ones fit."""
+    """Runs at a time, each a process; on one GPU, or many cores, several small ones fit. Each takes
+    all cores unless OMP_NUM_THREADS says otherwise."""
     bootstrap: BootstrapConfig = field(default_factory=_bootstrap)
 
     def __post_init__(self) -> None:
