@@ -28,6 +28,9 @@ class LabelledCrops:
     targets: Int[np.ndarray, " b"]
     name: str
 
+    def __str__(self) -> str:
+        return f"{len(self.crops)} images of {self.name}"
+
 
 def largest_difference(
     one: Engine, other: Engine, meta: CheckpointMeta, crops: UInt8[np.ndarray, "b n n 3"]
@@ -66,7 +69,9 @@ def read_labelled(
             f"{table.name} has no picture of {', '.join(meta.labels.names)} to measure accuracy on"
         )
     targets = [meta.labels.emotions.index(emotions[i]) for i in known]
-    return LabelledCrops(_crops_of(table, known, meta), np.array(targets), config.name)
+    return LabelledCrops(
+        _crops_of(table, known, meta), np.array(targets), f"{config.name} {split or ''}".strip()
+    )
 
 
 def read_some(

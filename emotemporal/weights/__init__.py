@@ -9,6 +9,7 @@ SHIPPED_NAME = "emotemporal.safetensors"
 SHIPPED_INT8_NAME = "emotemporal.int8.onnx"
 SHIPPED_SMOOTHING_NAME = "emotemporal.smoothing.json"
 """What is known of the smoothers behind this network; absent where nobody measured them."""
+MODEL_CARD_NAME = "MODEL_CARD.md"
 
 
 def shipped_file(name: str) -> Path:
