@@ -104,9 +104,9 @@ def as_text(study: SmoothingStudy) -> str:
                 f"  missed {missed} %  macro-F1 {macro_f1} %"
             )
     lines += [
-        f"  {one} / {other}, {where}: spurious {ratio}, macro-F1 {gain} points"
-        + (f", p {p}" if p else "")
-        for one, other, where, ratio, gain, p in map(contest_row, study.contests)
+        f"  {one} / {other}, {where}: spurious {ratio}, missed {missed} points, "
+        f"macro-F1 {gain} points" + (f", p {p}" if p else "")
+        for one, other, where, ratio, missed, gain, p in map(contest_row, study.contests)
     ]
     return "\n".join(lines)
 

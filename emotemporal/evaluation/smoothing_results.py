@@ -30,14 +30,14 @@ from emotemporal.evaluation.stability import pareto_set
 from emotemporal.evaluation.statistics import BootstrapConfig, holm
 from emotemporal.evaluation.stream_bootstrap import (
     Figures,
-    PieceCounts,
-    count_pieces,
     draw_weights,
     figures,
     macro_f1_gain,
+    more_missed,
     spurious_p_value,
     spurious_ratio,
 )
+from emotemporal.evaluation.stream_pieces import PieceCounts, count_pieces
 from emotemporal.inference.smoothing import SmoothingConfig
 
 
@@ -84,6 +84,8 @@ class Contest:
     where: str
     spurious_ratio: Interval
     """Below 1: the learned filter has fewer spurious switches."""
+    more_missed: Interval
+    """Of changes; above 0, the learned filter misses more. Who misses all is steady, too."""
     macro_f1_gain: Interval
     p_value: float | None
     """Of equal spurious switches; None with under ten stills or takes."""
@@ -238,6 +240,7 @@ def _contests(
             other,
             where,
             spurious_ratio(first, second, measured.weights, config),
+            more_missed(first, second, measured.weights, config),
             macro_f1_gain(first, second, measured.weights, config),
             p,
             None if p is None else next(adjusted),

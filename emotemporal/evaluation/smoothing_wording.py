@@ -35,6 +35,7 @@ CONTEST_HEADER = (
     "against",
     "on",
     "spurious switches, ratio",
+    "changes missed, points",
     "macro-F1, points",
     "p (Holm)",
 )
@@ -45,10 +46,11 @@ def title(name: str) -> str:
     return TITLES.get(name, name)
 
 
-def number(interval: Interval, digits: int) -> str:
-    """Write a figure with its interval: `2.1 [1.6, 2.7]`."""
-    low, high = (_plain(bound, digits) for bound in (interval.low, interval.high))
-    return f"{_plain(interval.estimate, digits)} [{low}, {high}]"
+def number(interval: Interval, digits: int, infinite: str = "never") -> str:
+    """Write a figure with its interval: `2.1 [1.6, 2.7]`; an infinite lag ends never."""
+    ends = (interval.estimate, interval.low, interval.high)
+    estimate, low, high = (_plain(value, digits, infinite) for value in ends)
+    return f"{estimate} [{low}, {high}]"
 
 
 def cells(figures: Figures) -> list[str]:
@@ -80,7 +82,8 @@ def contest_row(contest: Contest) -> list[str]:
         title(contest.learned),
         title(contest.against),
         contest.where,
-        number(contest.spurious_ratio, 2),
+        number(contest.spurious_ratio, 2, "infinite"),
+        points(contest.more_missed),
         points(contest.macro_f1_gain),
         "" if contest.adjusted_p_value is None else p_value(contest.adjusted_p_value),
     ]
@@ -105,6 +108,12 @@ def headline(study: SmoothingStudy) -> str:
             f"{number(best.test.median_lag_s, 2)} s"
         )
     rival = min(learned, key=lambda m: m.tuned.stability.spurious_per_minute)
+    if not rival.choice.keeps_lag:
+        return (
+            f"No setting of {title(rival.name)} keeps to {limit} where it was tuned; "
+            f"{title(best.name)} does, with {number(best.test.spurious_per_minute, 1)} spurious "
+            "switches a minute"
+        )
     contest = next(
         c
         for c in study.contests
@@ -115,7 +124,7 @@ def headline(study: SmoothingStudy) -> str:
     return (
         f"Tuned to {limit}, {title(rival.name)} has {claim} spurious switches "
         f"{'as' if claim == 'as many' else 'than'} {title(best.name)}, the best simple smoother: "
-        f"{number(ratio, 2)} times its number"
+        f"{number(ratio, 2, 'infinitely many')} times its number"
     )
 
 
@@ -149,7 +158,7 @@ def notes(study: SmoothingStudy) -> Iterator[str]:
     yield f"Judged among {', '.join(study.labels)}; other emotions are masked."
 
 
-def _plain(value: float, digits: int) -> str:
+def _plain(value: float, digits: int, infinite: str) -> str:
     if math.isnan(value):
         return "-"
-    return "never" if math.isinf(value) else f"{value:.{digits}f}"
+    return infinite if math.isinf(value) else f"{value:.{digits}f}"

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
 from emotemporal.evaluation.metrics import Interval
-from emotemporal.evaluation.replay import Replay, StreamSet
+from emotemporal.evaluation.replay import StreamSet
 from emotemporal.evaluation.statistics import (
     BootstrapConfig,
     macro_f1_of,
@@ -25,24 +25,7 @@ from emotemporal.evaluation.statistics import (
     population_test,
     uar_of,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class PieceCounts:
-    """What happened in each piece of a set of streams, under one setting.
-
-    A change happens in the piece that it leads to.
-    """
-
-    duration_s: Float[np.ndarray, " p"]
-    num_spurious: Float[np.ndarray, " p"]
-    confusion: Float[np.ndarray, "p k k"]
-    """Ticks by true label (row) and label on show; last is what shows nothing."""
-    change_piece: Int[np.ndarray, " c"]
-    """Of changes that were not pre-set."""
-    wait_s: Float[np.ndarray, " c"]
-    """Their lag, or how long they could have been detected."""
-    is_detected: Bool[np.ndarray, " c"]
+from emotemporal.evaluation.stream_pieces import PieceCounts
 
 
 @dataclass(frozen=True)
@@ -57,45 +40,6 @@ class Figures:
     """Seconds -> share of changes detected by then."""
     macro_f1: Interval
     uar: Interval
-
-
-def count_pieces(replayed: Replay) -> PieceCounts:
-    """Sort what happened by the piece in which it did."""
-    streams = replayed.streams
-    size = len(streams.labels) + 1
-    offset, parts = 0, []
-    for i, (stream, found) in enumerate(zip(streams.streams, replayed.stabilities(), strict=True)):
-        origin_s = float(stream.prediction.times_s[0])
-        starts_s = np.array([piece.start_s for piece in stream.pieces]) - origin_s
-        measured = replayed.is_measured[:, i]
-        at_tick = _piece_at(starts_s, streams.times_s[measured])
-        cells = at_tick * size**2 + replayed.cells[measured, i]
-        counts = np.bincount(cells, minlength=len(starts_s) * size**2)
-        changes = [change for change in found.changes if change.outcome != "pre_set"]
-        at_change = _piece_at(starts_s, np.array([change.time_s for change in changes]))
-        at_spurious = _piece_at(starts_s, np.array(found.spurious_s))
-        ends_s = np.append(starts_s[1:], starts_s[0] + found.duration_s)
-        parts.append(
-            PieceCounts(
-                duration_s=np.maximum(ends_s - starts_s, 0.0),
-                num_spurious=np.bincount(at_spurious, minlength=len(starts_s)).astype(float),
-                confusion=rearrange(
-                    counts.astype(float), "(p true said) -> p true said", true=size, said=size
-                ),
-                change_piece=at_change + offset,
-                wait_s=np.array(
-                    [c.until_s - c.time_s if c.lag_s is None else c.lag_s for c in changes]
-                ),
-                is_detected=np.array([c.lag_s is not None for c in changes], dtype=bool),
-            )
-        )
-        offset += len(starts_s)
-    return PieceCounts(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in PieceCounts.__dataclass_fields__
-        )
-    )
 
 
 def draw_weights(streams: StreamSet, config: BootstrapConfig) -> Float[np.ndarray, "r p"]:
@@ -138,7 +82,7 @@ def figures(
         spurious_per_minute=interval(per_minute(counts, weights)),
         median_lag_s=interval(median_s),
         p95_lag_s=interval(p95_s),
-        missed_share=interval(1 - _ratio(detected.sum(axis=1), total)),
+        missed_share=interval(_missed(counts, weights)),
         share_within={limit_s: interval(share(limit_s)) for limit_s in (0.5, 1.0, 2.0)},
         macro_f1=interval(macro_f1_of(confusions)),
         uar=interval(uar_of(confusions)),
@@ -170,6 +114,17 @@ def macro_f1_gain(
 ) -> Interval:
     """Return by how much the first's macro-F1 is above the second's; paired."""
     one, other = (macro_f1_of(_confusions(counts, weights)) for counts in (first, second))
+    return _interval(one - other, config.confidence)
+
+
+def more_missed(
+    first: PieceCounts,
+    second: PieceCounts,
+    weights: Float[np.ndarray, "r p"],
+    config: BootstrapConfig,
+) -> Interval:
+    """Return by how much the first's share of missed changes is above the second's; paired."""
+    one, other = (_missed(counts, weights) for counts in (first, second))
     return _interval(one - other, config.confidence)
 
 
@@ -207,19 +162,17 @@ def lag_quantiles(
     return np.where(is_reached.any(axis=1), times_s[first], np.inf)
 
 
+def _missed(counts: PieceCounts, weights: Float[np.ndarray, "r p"]) -> Float[np.ndarray, " r"]:
+    of_changes = weights[:, counts.change_piece]
+    return _ratio((of_changes * ~counts.is_detected).sum(axis=1), of_changes.sum(axis=1))
+
+
 def _confusions(
     counts: PieceCounts, weights: Float[np.ndarray, "r p"]
 ) -> Float[np.ndarray, "r k k"]:
     cells = rearrange(counts.confusion, "p true said -> p (true said)")
     true = counts.confusion.shape[-1]
     return rearrange(weights @ cells, "r (true said) -> r true said", true=true)
-
-
-def _piece_at(
-    starts_s: Float[np.ndarray, " p"], times_s: Float[np.ndarray, " n"]
-) -> Int[np.ndarray, " n"]:
-    places = np.searchsorted(starts_s, times_s + 1e-9, side="right") - 1
-    return np.clip(places, 0, None).astype(np.int64)
 
 
 def _ratio(

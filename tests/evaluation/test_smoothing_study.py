@@ -23,13 +23,13 @@ from emotemporal.evaluation.smoothing_results import MethodSets, StudyRules, stu
 from emotemporal.evaluation.stability import lag_quantiles
 from emotemporal.evaluation.statistics import BootstrapConfig
 from emotemporal.evaluation.stream_bootstrap import (
-    count_pieces,
     draw_weights,
     figures,
     spurious_p_value,
     spurious_ratio,
 )
 from emotemporal.evaluation.stream_bootstrap import lag_quantiles as resampled_quantiles
+from emotemporal.evaluation.stream_pieces import count_pieces
 from emotemporal.inference.card import CardError
 from emotemporal.inference.label_rule import Hysteresis
 from emotemporal.inference.smoothing import SmoothingConfig
