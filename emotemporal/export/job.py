@@ -23,12 +23,12 @@ from emotemporal.export.check import (
     read_some,
 )
 from emotemporal.export.faces import drawn_crops, random_crops
-from emotemporal.export.origin import without_paths
 from emotemporal.inference.engine import Engine, require_causal
 from emotemporal.inference.torch_engine import TorchEngine
 from emotemporal.models.checkpoint import load_checkpoint, save_checkpoint
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointMeta, Storage
+from emotemporal.models.origin import without_paths
 from emotemporal.storage import digest, write_atomically
 from emotemporal.weights import resolve_checkpoint
 

@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.models.meta import CheckpointMeta
+from emotemporal.models.origin import without_paths
 from emotemporal.models.plain import build, number
 from emotemporal.storage import digest, write_json
 
@@ -133,9 +134,10 @@ def fingerprint_of(meta: CheckpointMeta) -> str:
     """Return a digest of what makes a checkpoint's probabilities, but for the format it is kept in.
 
     The origin says which training it was; labels, preprocessing, prior and temperature turn its
-    logits into probabilities. An export of the same network keeps all of them, and so its card.
+    logits into probabilities. An export of the same network keeps all of them but the paths of the
+    machine it was trained on, and so its card.
     """
-    told = meta.to_json()
+    told = without_paths(meta).to_json()
     kept = ("labels", "preprocess", "crop", "clip_rate_hz", "model", "training_prior", "origin")
     parts = {**{name: told[name] for name in kept}, "temperature": round(meta.temperature, 6)}
     return digest(json.dumps(parts, sort_keys=True).encode())

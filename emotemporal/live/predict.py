@@ -16,7 +16,7 @@ from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.caution import Caution, find_caution
 from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
-from emotemporal.inference.pick import pick_smoothing, refuse_both
+from emotemporal.inference.pick import describe, pick_smoothing, refuse_both
 from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor
 from emotemporal.inference.prior import wanted_prior
 from emotemporal.inference.smoothing import SmoothingConfig
@@ -135,10 +135,10 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
     """
     model = load_model(config.checkpoint, config.engine, config.device, config.num_threads)
     meta = model.meta
-    _log.info("%s", model)
     wanted = wanted_prior(config.prior, meta)
     caution = find_caution(meta, wanted, config.min_probability, config.hidden)
     stream = pick_smoothing(config.stream_config(), config.max_lag, model.path, meta)
+    _log.info("%s; smoothing %s", model, describe(stream.smoothing))
     detector = build_detector(config.detector)
     tallies, without_face, failures = [], [], []
     with ExitStack() as stack:

@@ -16,7 +16,7 @@ from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.caution import Caution
 from emotemporal.inference.load import EngineChoice, load_model
-from emotemporal.inference.pick import pick_smoothing, refuse_both
+from emotemporal.inference.pick import describe, pick_smoothing, refuse_both
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import LabelSpace
@@ -156,9 +156,9 @@ def run_live(config: LiveConfig, clock: Clock = monotonic) -> LiveSummary:
     """
     model = load_model(config.checkpoint, config.engine, config.device, config.num_threads)
     engine, meta = model.engine, model.meta
-    _log.info("%s", model)
     follower = Follower(FollowConfig(config.detector, config.tracker, meta.crop))
     stream = pick_smoothing(config.stream_config(), config.max_lag, model.path, meta)
+    _log.info("%s; smoothing %s", model, describe(stream.smoothing))
     predictor = StreamPredictor(engine, meta, stream)
     lost: list[VideoError] = []
     with ExitStack() as stack:

@@ -12,10 +12,10 @@ from emotemporal.data.readers import DatasetConfig
 from emotemporal.export.check import read_labelled, read_some
 from emotemporal.export.faces import drawn_crops
 from emotemporal.export.job import ExportConfig, ExportError, check, export
-from emotemporal.export.origin import without_paths
 from emotemporal.inference.load import load_engine
 from emotemporal.models.checkpoint import load_checkpoint, save_checkpoint
 from emotemporal.models.meta import CheckpointError, read_meta
+from emotemporal.models.origin import without_paths
 
 
 @pytest.fixture

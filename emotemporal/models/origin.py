@@ -1,4 +1,4 @@
-"""What an exported file says of where it comes from: for others, so without this machine."""
+"""Where a checkpoint comes from, told to others: without the paths of the machine it is from."""
 
 from __future__ import annotations
 
