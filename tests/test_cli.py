@@ -52,7 +52,8 @@ def test_what_a_user_got_wrong_is_one_message_without_a_stack_trace(capsys, tmp_
     assert "Traceback" not in told
 
 
-def test_a_checkpoint_is_asked_for_where_none_ships(capsys, tmp_path):
+def test_a_checkpoint_is_asked_for_where_none_ships(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("emotemporal.weights.files", lambda package: tmp_path)
     assert main(["live", "--source", str(tmp_path / "a.mp4")]) == 1
     assert "--checkpoint" in capsys.readouterr().err
 

@@ -9,10 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from emotemporal.faces.detect import DetectorConfig
 from emotemporal.inference.load import load_engine, load_model
 from emotemporal.labels import AFFECTNET_8
+from emotemporal.live.predict import PredictConfig, predict
 from emotemporal.models.meta import CheckpointError, ModelConfig, pack_meta, read_meta
 from emotemporal.preprocess import PreprocessConfig, preprocess
+from emotemporal.storage import file_digest
 from tests.fakes import with_head
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the engine runs in ONNX Runtime")
@@ -20,6 +23,8 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="the engine runs in ONNX
 from emotemporal.export.check import agreement, largest_difference  # noqa: E402
 from emotemporal.export.faces import drawn_crops, random_crops  # noqa: E402
 from emotemporal.inference.onnx_engine import OnnxEngine, open_onnx  # noqa: E402
+
+HAAR = DetectorConfig("haar")
 
 
 @pytest.fixture
@@ -244,6 +249,15 @@ def test_a_model_tells_in_one_line_what_it_is(make_onnx):
     assert all(
         word in told for word in (model.path.name, model.digest[:12], "data none", "onnx-int8")
     )
+
+
+def test_predict_without_a_checkpoint_names_what_it_uses(shipped, tiny_scene, tmp_path, caplog):
+    caplog.set_level("INFO", logger="emotemporal")
+    predict(PredictConfig([str(tiny_scene)], csv=str(tmp_path / "t.csv"), detector=HAAR))
+    (told,) = [line for line in caplog.messages if line.startswith("model: ")]
+    digest = file_digest(shipped / "emotemporal.int8.onnx")
+    assert f"emotemporal.int8.onnx (SHA-256 {digest[:12]})" in told
+    assert "engine onnx-int8; smoothing ema 0.3 s" in told
 
 
 PREDICT = """
