@@ -51,7 +51,7 @@ def to_onnx(net: EmotionNet, meta: CheckpointMeta) -> onnx.ModelProto:
     size, model = meta.preprocess.size_px, meta.model
     crops = torch.zeros(_NUM_EXAMPLES, size, size, 3, dtype=torch.uint8)
     b = torch.export.Dim("b")
-    if model.head == "gru":
+    if model.has_memory:
         hidden = torch.zeros(model.num_layers, _NUM_EXAMPLES, model.hidden_dim)
         names = ([CROPS, HIDDEN], [LOGITS, NEXT_HIDDEN])
         graph = _trace(_MemoryStep(net), (crops, hidden), ({0: b}, {1: b}), names)

@@ -107,7 +107,7 @@ class _Crops(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has n
         for start in range(0, len(crops), _BATCH):
             batch = crops[start : start + _BATCH]
             inputs: dict[str, Any] = {CROPS: batch}
-            if model.head == "gru":
+            if model.has_memory:
                 shape = (model.num_layers, len(batch), model.hidden_dim)
                 inputs[HIDDEN] = np.zeros(shape, np.float32)
             yield inputs

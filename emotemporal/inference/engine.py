@@ -14,7 +14,7 @@ from emotemporal.models.meta import CheckpointError, CheckpointMeta
 EngineState = NewType("EngineState", object)
 """What the head remembers of one stream. Only the engine that made it can read it."""
 
-CAUSAL_HEADS = ("frame", "gru")
+CAUSAL_HEADS = ("frame", "gru", "change_filter")
 """Heads whose answer at a frame needs no later frame, so that live can equal offline."""
 
 
@@ -44,7 +44,7 @@ def require_causal(meta: CheckpointMeta) -> None:
     if meta.model.head not in CAUSAL_HEADS:
         raise CheckpointError(
             f"head {meta.model.head!r} cannot run on a stream: an answer may only need the frames "
-            f"so far, and that is known of {' and '.join(CAUSAL_HEADS)} alone. A bidirectional "
+            f"so far, and that is known of {', '.join(CAUSAL_HEADS)} alone. A bidirectional "
             "head needs the end of the video first; train a 'gru' instead"
         )
 

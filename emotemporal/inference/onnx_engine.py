@@ -69,7 +69,7 @@ class OnnxEngine:
         require_causal(self.meta)
         _require_ports(self._session, self.meta)
         model = self.meta.model
-        self._has_memory = model.head == "gru"
+        self._has_memory = model.has_memory
         self._blank = np.zeros((model.num_layers, 1, model.hidden_dim), np.float32)
 
     @property
@@ -155,7 +155,7 @@ def _described(meta: CheckpointMeta) -> tuple[Ports, Ports]:
     size, model = meta.preprocess.size_px, meta.model
     inputs: Ports = {CROPS: ("tensor(uint8)", ("b", size, size, 3))}
     outputs: Ports = {LOGITS: ("tensor(float)", ("b", len(meta.labels)))}
-    if model.head == "gru":
+    if model.has_memory:
         memory = ("tensor(float)", (model.num_layers, "b", model.hidden_dim))
         inputs[HIDDEN], outputs[NEXT_HIDDEN] = memory, memory
     return inputs, outputs

@@ -11,9 +11,24 @@ from typing import Any, Literal, cast, get_args
 
 from emotemporal.faces.crop import CropConfig
 from emotemporal.labels import Emotion, LabelSpace, parse_emotion
+from emotemporal.models.config import ModelConfig
 from emotemporal.models.plain import build, fits, number, require_shares, without
 from emotemporal.preprocess import PreprocessConfig
 from emotemporal.timing import ClipRate
+
+__all__ = [
+    "FORMAT_VERSION",
+    "CheckpointError",
+    "CheckpointMeta",
+    "ModelConfig",
+    "Origin",
+    "Storage",
+    "pack_meta",
+    "parse_meta",
+    "parse_storage",
+    "read_header",
+    "read_meta",
+]
 
 FORMAT_VERSION = 1
 """Grows when a file of an older version needs translating; `CheckpointMeta.from_json` does that."""
@@ -30,36 +45,6 @@ _MAX_HEADER_BYTES = 16 << 20  # far above any real one: a broken length must not
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be read or does not fit; callers show it and stop."""
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Which network: a frame encoder and what joins its features over time."""
-
-    encoder: Literal["resnet18", "resnet50"] = "resnet18"
-    head: Literal["frame", "gru"] = "frame"
-    hidden_dim: int = 256
-    """Width of the GRU; a frame head has none."""
-    num_layers: int = 1
-    dropout: float = 0.0
-    """Share of features dropped before the head, and of outputs between GRU layers."""
-    answer: Literal["last", "mean"] = "last"
-    """A GRU's one answer to a whole clip: after its last frame, when it has seen everything, or,
-    of one that learned to follow changes, the mean. A frame head's is always the mean."""
-    head_input: Literal["features", "logits"] = "features"
-    """What a GRU is given: features, or no more than a frozen frame classifier's logits of them."""
-
-    def __post_init__(self) -> None:
-        # The upper ends are far above any real one: a broken file must not fill the memory.
-        if not (1 <= self.hidden_dim <= 8192 and 1 <= self.num_layers <= 8):
-            raise ValueError(
-                f"hidden_dim is {self.hidden_dim} and num_layers {self.num_layers}; "
-                "they can be 1 to 8192 and 1 to 8"
-            )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it can be 0 up to, not including, 1")
-        if self.head_input == "logits" and self.head != "gru":
-            raise ValueError("head_input logits is of a GRU's; a frame head takes features")
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,8 @@ class FinetuneConfig:
             )
         if self.train_encoder and self.truth:
             raise ValueError("truth over time needs features: set train_encoder to false")
-        if self.train_encoder and self.head.model.head_input == "logits":
-            raise ValueError("head_input logits needs an encoder that does not learn")
+        if self.train_encoder and self.head.model.has_frame_classifier:
+            raise ValueError("a frame classifier that stands still needs an encoder that does")
         if self.validation and self.validation_data:
             raise ValueError("validation and validation_data both choose the epoch; give one")
 
@@ -186,8 +186,8 @@ def _features_task(
         path = Path(config.truth)
         truth = read_truth(path)
         train, judged = (with_truth(some, truth, path) for some in (train, judged))
-    is_on_logits = config.head.model.head_input == "logits"
-    frames = frame_classifier_of(net, meta, labels) if is_on_logits else None
+    takes_answers = config.head.model.has_frame_classifier
+    frames = frame_classifier_of(net, meta, labels) if takes_answers else None
     head = new_head(net.feature_dim, labels, config.head.model, config.seed, frames)
     return head_task(head, train, judged, labels, config.head, config.seed, fabric)
 

@@ -19,7 +19,7 @@ from emotemporal.data.sampling import SamplingConfig, clip_indices
 from emotemporal.data.seeds import derive_seed, sample_generator
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import ModelConfig
-from emotemporal.models.temporal import LogitsGRUHead, build_head
+from emotemporal.models.temporal import ChangeFilterHead, LogitsGRUHead, build_head
 from emotemporal.train.balance import class_weights, epoch_order, logit_offsets
 from emotemporal.train.features import ClipFeatures
 from emotemporal.train.loop import fit
@@ -63,19 +63,19 @@ def new_head(
 ) -> nn.Module:
     """Return a head whose first weights are a function of the seed alone.
 
-    One that is given logits has a frame classifier, which is trained already.
+    A filter of a frame classifier's answers is given that classifier, trained already.
 
     Raises:
-        ValueError: It is not given one.
+        ValueError: It is not.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "head"))
         head = build_head(feature_dim, len(labels), model)
-    if isinstance(head, LogitsGRUHead):
+    if isinstance(head, LogitsGRUHead | ChangeFilterHead):
         if frame_classifier is None:
             raise ValueError(
-                "head_input logits needs a trained frame classifier, which 'finetune' takes from "
-                "its checkpoint; elsewhere set head_input to features"
+                "this head needs a trained frame classifier, which 'finetune' takes from its "
+                "checkpoint; elsewhere use a gru with head_input features"
             )
         head.frame_classifier.load_state_dict(frame_classifier.state_dict())
     return head

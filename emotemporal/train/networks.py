@@ -45,8 +45,8 @@ def frame_classifier_of(net: EmotionNet, meta: CheckpointMeta, labels: LabelSpac
     """
     if not isinstance(net.head, FrameHead):
         raise CheckpointError(
-            f"head_input logits needs a checkpoint with a frame head, from 'pretrain'; this one "
-            f"has a {meta.model.head} head"
+            "a filter of a frame classifier's answers needs a checkpoint with a frame head, from "
+            f"'pretrain'; this one has a {meta.model.head} head"
         )
     rows = labels.indices_in(meta.labels)
     known = net.head.classifier

@@ -19,6 +19,7 @@ CONFIGS = [
     pytest.param(ModelConfig(head="gru", hidden_dim=16), id="gru"),
     pytest.param(ModelConfig(head="gru", hidden_dim=8, num_layers=3, dropout=0.5), id="deep-gru"),
     pytest.param(ModelConfig(head="gru", hidden_dim=8, head_input="logits"), id="gru-on-logits"),
+    pytest.param(ModelConfig(head="change_filter", hidden_dim=40), id="change-filter"),
 ]
 
 
@@ -122,7 +123,7 @@ def test_a_state_passed_in_is_not_changed():
 
 def test_an_unknown_head_is_refused_with_those_there_are(meta):
     config = with_head(meta, "lstm").model
-    with pytest.raises(ValueError, match=r"'lstm'.*'frame' or 'gru'"):
+    with pytest.raises(ValueError, match=r"'lstm'.*'frame', 'gru' or 'change_filter'"):
         build_head(FEATURE_DIM, NUM_LABELS, config)
 
 
@@ -156,3 +157,33 @@ def test_a_gru_on_logits_knows_no_more_of_a_frame_than_its_frame_classifier():
         * blind
     )
     torch.testing.assert_close(head(features)[0], head(changed)[0], rtol=0, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_a_change_filter_averages_what_stays_alike_and_forgets_at_a_change():
+    head = make_head(ModelConfig(head="change_filter", hidden_dim=64))
+    generator = torch.Generator().manual_seed(1)
+    pictures = torch.randn(2, FEATURE_DIM, generator=generator)
+    first = pictures[0] + 0.05 * torch.randn(1, 30, FEATURE_DIM, generator=generator)
+    second = pictures[1].expand(1, 5, FEATURE_DIM)
+    after = head(torch.cat([first, second], dim=1))[0].softmax(-1)
+    alone = head(second)[0].softmax(-1)
+    torch.testing.assert_close(after[:, -1], alone[:, -1], rtol=0, atol=0.02)
+    frames = head.frame_classifier(first).softmax(-1)
+    flicker = (frames[:, 1:] - frames[:, :-1]).abs().mean()
+    steady = after[:, 10:30]
+    assert (steady[:, 1:] - steady[:, :-1]).abs().mean() < 0.5 * flicker
+    # With no change counted as one, the first picture would still be remembered.
+    head.change_at.fill_(10.0)
+    slow = head(torch.cat([first, second], dim=1))[0].softmax(-1)
+    assert (slow[:, -1] - alone[:, -1]).abs().max() > (after[:, -1] - alone[:, -1]).abs().max()
+
+
+def test_a_change_filter_learns_two_dozen_numbers():
+    head = make_head(ModelConfig(head="change_filter", hidden_dim=64))
+    assert sum(p.numel() for p in head.parameters() if p.requires_grad) == 7 + 2 * NUM_LABELS
+
+
+def test_a_change_filter_without_room_for_its_memory_is_refused():
+    with pytest.raises(ValueError, match="needs 31 or more"):
+        make_head(ModelConfig(head="change_filter", hidden_dim=30))

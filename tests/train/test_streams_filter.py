@@ -85,8 +85,11 @@ def _config(encoder, streams, tmp_path, **changes) -> FinetuneConfig:
     return replace(config, **changes)
 
 
-def _on_logits(config: FinetuneConfig) -> FinetuneConfig:
+def _on_answers(config: FinetuneConfig, kind: str = "gru") -> FinetuneConfig:
+    """Let the head be a filter of the frame classifier's answers."""
     model = replace(config.head.model, head_input="logits")
+    if kind == "change_filter":
+        model = ModelConfig(head="change_filter", hidden_dim=32, answer="mean")
     return replace(config, head=replace(config.head, model=model))
 
 
@@ -129,8 +132,11 @@ def test_one_answer_a_stream_is_refused(encoder, streams, tmp_path, judge_by, an
         finetune(replace(config, head=replace(config.head, judge_by=judge_by, model=model)))
 
 
-def test_a_gru_on_logits_carries_the_checkpoints_classifier_as_it_was(encoder, streams, tmp_path):
-    finetune(_on_logits(_config(encoder, streams, tmp_path)))
+@pytest.mark.parametrize("kind", ["gru", "change_filter"])
+def test_a_filter_of_answers_carries_the_checkpoints_classifier_as_it_was(
+    encoder, streams, tmp_path, kind
+):
+    finetune(_on_answers(_config(encoder, streams, tmp_path), kind))
     before, after = load_file(encoder), load_file(tmp_path / "run" / "best.safetensors")
     _, meta = load_checkpoint(encoder)
     rows = LABELS.indices_in(meta.labels)
@@ -140,10 +146,11 @@ def test_a_gru_on_logits_carries_the_checkpoints_classifier_as_it_was(encoder, s
     assert np.array_equal(after["head.frame_classifier.bias"], wanted)
 
 
-def test_a_gru_on_logits_is_live_what_it_is_offline(encoder, streams, tmp_path):
-    finetune(_on_logits(_config(encoder, streams, tmp_path)))
+@pytest.mark.parametrize("kind", ["gru", "change_filter"])
+def test_a_filter_of_answers_is_live_what_it_is_offline(encoder, streams, tmp_path, kind):
+    finetune(_on_answers(_config(encoder, streams, tmp_path), kind))
     engine, meta = load_engine(tmp_path / "run" / "best.safetensors")
-    assert meta.model.head_input == "logits"
+    assert meta.model.has_frame_classifier
     crops = preprocess(load_prepared(streams / "2").load(0).crops[:20], meta.preprocess)
     states, live = [None, None], []
     for crop in crops:  # with a second stream beside it
@@ -160,7 +167,7 @@ def test_a_gru_on_logits_is_live_what_it_is_offline(encoder, streams, tmp_path):
     assert np.abs(alone - whole).max() > 1e-3, "without memory it would be the same"
 
 
-def test_a_gru_on_logits_needs_a_frame_head(make_checkpoint):
+def test_a_filter_of_answers_needs_a_frame_head(make_checkpoint):
     net, meta = load_checkpoint(make_checkpoint("gru", crop_px=48))
     with pytest.raises(CheckpointError, match="this one has a gru head"):
         frame_classifier_of(net, meta, LABELS)
@@ -169,8 +176,8 @@ def test_a_gru_on_logits_needs_a_frame_head(make_checkpoint):
 
 
 def test_logits_of_an_encoder_that_learns_are_refused(encoder, streams, tmp_path):
-    config = _on_logits(_config(encoder, streams, tmp_path))
-    with pytest.raises(ValueError, match="an encoder that does not learn"):
+    config = _on_answers(_config(encoder, streams, tmp_path))
+    with pytest.raises(ValueError, match="needs an encoder that does"):
         replace(config, train_encoder=True)
 
 
