@@ -59,8 +59,12 @@ def logit_offsets(
 
 def training_prior(counts: Float[np.ndarray, " k"], config: OptimConfig) -> tuple[float, ...]:
     """Return the prior that a network's logits assume: as collected, or alike where balanced."""
-    shown = np.ones(len(counts)) if config.balanced_by else counts
-    return tuple(float(share) for share in shown / shown.sum())
+    return collected_prior(np.ones(len(counts)) if config.balanced_by else counts)
+
+
+def collected_prior(counts: Float[np.ndarray, " k"]) -> tuple[float, ...]:
+    """Return how often each emotion occurs."""
+    return tuple(float(share) for share in counts / counts.sum())
 
 
 def _refuse_absent(counts: Float[np.ndarray, " k"], labels: LabelSpace, instead: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from emotemporal.data.collate import Batch
@@ -26,6 +28,20 @@ def frame_logits(net: nn.Module, batch: AnyBatch) -> Tensor:
     assert isinstance(batch, Batch)
     logits: Tensor = net(batch.frames, lengths=batch.lengths)[0]
     return logits
+
+
+def answering_under(net: EmotionNet, offsets: Float[Tensor, " k"]) -> EmotionNet:
+    """Return a frame network whose logits have the offsets that its loss had: the prior's.
+
+    A loss with the prior in it leaves logits that assume all emotions alike. What is kept answers
+    as if trained without it, under the prior as collected, which `--prior` can then take out.
+    """
+    assert isinstance(net.head, FrameHead)
+    whole = copy.deepcopy(net)
+    assert isinstance(whole.head, FrameHead)
+    with torch.no_grad():
+        whole.head.classifier.bias += offsets.to(whole.head.classifier.bias)
+    return whole
 
 
 def join(net: EmotionNet, head: nn.Module, meta: CheckpointMeta) -> EmotionNet:

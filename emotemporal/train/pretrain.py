@@ -29,8 +29,14 @@ from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.encoder import initialise
 from emotemporal.models.meta import CheckpointMeta, ModelConfig
 from emotemporal.preprocess import PreprocessConfig
-from emotemporal.train.balance import class_weights, epoch_order, logit_offsets, training_prior
-from emotemporal.train.networks import frame_logits, whole_net
+from emotemporal.train.balance import (
+    class_weights,
+    collected_prior,
+    epoch_order,
+    logit_offsets,
+    training_prior,
+)
+from emotemporal.train.networks import answering_under, frame_logits, whole_net
 from emotemporal.train.official import judge_official, judged_batches, read_all
 from emotemporal.train.optim import OptimConfig, refuse_encoder_options
 from emotemporal.train.run import (
@@ -145,8 +151,14 @@ def pretrain(config: PretrainConfig) -> Progress:
         net = _build_net(config, labels)
         meta = _describe(config, labels, sets, data_fingerprint)
         task = _build_task(config, labels, sets, net, fabric)
+        offsets = task.logit_offsets
+
+        def assemble(trained: nn.Module) -> EmotionNet:
+            whole = whole_net(trained)
+            return whole if offsets is None else answering_under(whole, offsets)
+
         progress = train_in_folder(
-            folder, "pretrain", task, config.optim, meta, config.run, fabric, assemble=whole_net
+            folder, "pretrain", task, config.optim, meta, config.run, fabric, assemble=assemble
         )
         if sets.official is not None and fabric.is_global_zero:
             judge_official(folder, sets.official, labels)
@@ -212,7 +224,9 @@ def _describe(
         crop=config.crop,
         clip_rate_hz=config.clip_rate_hz,
         model=config.model,
-        training_prior=training_prior(sets.train.targets.sum(axis=0), config.optim),
+        training_prior=collected_prior(sets.train.targets.sum(axis=0))
+        if config.optim.loss == "logit_adjusted"  # and put back into the logits that are kept
+        else training_prior(sets.train.targets.sum(axis=0), config.optim),
         origin=make_origin(config, config.seed, data_fingerprint),
     )
 
