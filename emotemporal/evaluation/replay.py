@@ -217,10 +217,9 @@ def smooth(streams: StreamSet, smoothing: SmoothingConfig) -> Float[np.ndarray, 
 
 def score(replayed: Replay) -> Score:
     """Pool a replay's figures over its streams."""
-    confusion = replayed.confusion()
-    return Score(
-        summarise(replayed.stabilities()), float(macro_f1_of(confusion)), float(uar_of(confusion))
-    )
+    confusion = replayed.confusion()[None]
+    macro_f1, uar = (float(measure(confusion)[0]) for measure in (macro_f1_of, uar_of))
+    return Score(summarise(replayed.stabilities()), macro_f1, uar)
 
 
 def score_settings(streams: StreamSet, settings: Mapping[str, SmoothingConfig]) -> dict[str, Score]:

@@ -34,6 +34,9 @@ from emotemporal.run_folder import git_commit
 
 _log = logging.getLogger(__name__)
 
+_PLACES = ("tune", "test", "takes", "checkpoint", "learned", "out")
+"""Where things lie on this machine. A card travels, and tells them by fingerprint."""
+
 
 @dataclass(frozen=True)
 class SmoothingStudyConfig:
@@ -124,7 +127,7 @@ def study_models(
             "tune_fingerprint": tune.fingerprint,
             "test_fingerprint": test.fingerprint,
             "takes_fingerprint": takes.fingerprint if takes else None,
-            "config": to_plain(config),
+            "config": {k: v for k, v in to_plain(config).items() if k not in _PLACES},
         },
     )
     write_study(study, Path(config.out))

@@ -118,6 +118,7 @@ def test_streams_of_stills_become_a_report_and_a_card_a_checkpoint(config, model
         card = read_card(card_path(model.path), model.meta)
         assert card.labels == LABELS.names
         assert card.prior == "uniform"
+        assert str(Path(config.out).parent) not in card_path(model.path).read_text()
         copy = Path(config.out) / "cards" / card_path(model.path).name
         assert copy.read_bytes() == card_path(model.path).read_bytes()
 

@@ -34,7 +34,7 @@ from emotemporal.inference.card import CardError
 from emotemporal.inference.label_rule import Hysteresis
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.types import Target
-from tests.evaluation.stream_fakes import THREE, F, H, N, noisy_streams, stream, stream_set
+from tests.evaluation.stream_fakes import THREE, F, H, N, any_of, noisy_streams, stream, stream_set
 
 GRID = GridConfig(
     ema_s=(0.2, 0.5),
@@ -120,7 +120,8 @@ def corrupted(sets: MethodSets) -> MethodSets:
         rng, made = np.random.default_rng(0), []
         for one in streams.streams:
             truth = [
-                Target(t.start_s, t.end_s, rng.choice(THREE.emotions)) for t in one.prediction.truth
+                Target(t.start_s, t.end_s, any_of(rng, THREE.emotions))
+                for t in one.prediction.truth
             ]
             made.append(replace(one, prediction=replace(one.prediction, truth=truth)))
         return replace(streams, streams=made)
@@ -130,7 +131,7 @@ def corrupted(sets: MethodSets) -> MethodSets:
 
 def test_corrupting_the_truth_of_the_test_changes_no_choice_and_no_card_but_its_test_figures():
     tune, test = (
-        MethodSets(s, {"gru": steadier(s)}) for s in (noisy_streams(1, 6), noisy_streams(2, 6))
+        MethodSets(s, {"gru": steadier(s)}) for s in (noisy_streams(1, 4), noisy_streams(2, 4))
     )
     honest = study_streams(tune, test, None, RULES, {})
     fooled = study_streams(tune, corrupted(test), corrupted(test), RULES, {})

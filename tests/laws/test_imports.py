@@ -17,9 +17,11 @@ import emotemporal
 HEAVY = {"wandb", "sklearn", "pytorchvideo", "av", "emotemporal.train", "emotemporal.data"}
 LIGHT_ROOMS = ("live", "inference", "models")
 TORCH_FREE = (
+    "emotemporal.inference.card",
     "emotemporal.inference.engine",
     "emotemporal.inference.load",
     "emotemporal.inference.onnx_engine",
+    "emotemporal.inference.pick",
     "emotemporal.inference.predictor",
     "emotemporal.inference.prior",
     "emotemporal.inference.smoothing",
