@@ -66,16 +66,23 @@ def _take(config: StreamConfig, card: SmoothingCard, entry: CardEntry, why: str)
     found = entry.tested or entry.tuned
     under = f", measured under prior {card.prior}" if card.prior != config.prior else ""
     _log.info(
-        "smoothing: %s (%s: median lag %.2f s, %.1f spurious switches a minute, %.0f %% of changes "
+        "smoothing: %s (%s: median lag %s, %.1f spurious switches a minute, %.0f %% of changes "
         "missed%s)",
         describe(entry.smoothing),
         why,
-        found.median_lag_s,
+        _lags(entry),
         found.spurious_per_minute,
         100 * found.missed_share,
         under,
     )
     return replace(config, smoothing=entry.smoothing)
+
+
+def _lags(entry: CardEntry) -> str:
+    tuned = f"{entry.tuned.median_lag_s:.2f} s"
+    if entry.tested is None:
+        return tuned
+    return f"{tuned} where tuned, {entry.tested.median_lag_s:.2f} s on other streams"
 
 
 def describe(smoothing: SmoothingConfig) -> str:
