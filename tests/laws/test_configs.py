@@ -144,7 +144,7 @@ def test_a_fine_tuning_config_builds_its_model_and_takes_a_step(
         head=replace(
             config.head,
             optim=optim,
-            model=replace(config.head.model, hidden_dim=8),
+            model=replace(config.head.model, hidden_dim=32),
             sampling=replace(config.head.sampling, num_frames=3),
         ),
         views=replace(config.views, num_augmented=1, augment=AugmentConfig()),
