@@ -139,7 +139,10 @@ class _Run:
             val_macro_f1=None if found is None else found.macro_f1,
         )
         # Without validation there is nothing to choose by, so each epoch replaces the one before.
-        progress = progress.after_epoch(row, float(row.epoch) if found is None else found.score)
+        score = float(row.epoch)
+        if found is not None and self.config.keep == "best":
+            score = found.score
+        progress = progress.after_epoch(row, score)
         if progress.best_epoch == row.epoch and self.fabric.is_global_zero:
             self.keeper.save_best(self.judged, row)
         self._save(progress)

@@ -40,7 +40,7 @@ def answering_under(net: EmotionNet, offsets: Float[Tensor, " k"]) -> EmotionNet
     whole = copy.deepcopy(net)
     assert isinstance(whole.head, FrameHead)
     with torch.no_grad():
-        whole.head.classifier.bias += offsets.to(whole.head.classifier.bias)
+        whole.head.classifier.bias.add_(offsets)
     return whole
 
 

@@ -42,6 +42,9 @@ class OptimConfig:
     """Of an exponential moving average of the weights, a step; 0 is off. It is what is judged."""
     freeze_epochs: int = 0
     """For how many epochs only the head learns, the encoder standing still in `eval()`."""
+    keep: Literal["best", "last"] = "best"
+    """Which epoch's weights are kept: the best by the validation score, or the last, which a rate
+    that falls to nothing makes the natural end."""
     patience: int | None = None
     """Stop after this many epochs without a better validation score; none: never early."""
 

@@ -57,6 +57,15 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(fabric):
     assert not np.array_equal(one, third)
 
 
+def test_the_last_epoch_is_kept_where_that_is_asked_for(fabric):
+    clips = make_clips()
+    config = _config(keep="last", learning_rate=0.3)
+    _, progress = train_head(clips, clips, LABELS, config, 0, fabric, MemoryKeeper())
+    assert progress.best_epoch == 4
+    _, chosen = train_head(clips, clips, LABELS, _config(), 0, fabric, MemoryKeeper())
+    assert chosen.best_epoch < 4  # every epoch after it is as good, and no better
+
+
 def test_looking_for_flat_minima_ends_elsewhere_and_still_learns(fabric):
     clips = make_clips()
     plain, _ = train_head(clips, clips, LABELS, _config(), 0, fabric, MemoryKeeper())
