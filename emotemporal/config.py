@@ -139,10 +139,13 @@ def load_yaml(text: str, name: str) -> Any:
     Raises:
         ConfigError: It is no YAML, or a name stands twice in one mapping.
     """
+    loader = _Loader(text)
     try:
-        return yaml.load(text, Loader=_Loader)
+        return loader.get_single_data()
     except yaml.YAMLError as error:
         raise ConfigError(f"{name} is no YAML: {error}") from error
+    finally:
+        loader.dispose()
 
 
 def config_digest(value: object) -> str:

@@ -3,6 +3,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 
 from wandb.proto import wandb_internal_pb2
 
@@ -93,6 +94,11 @@ def test_an_offline_wandb_run_lies_in_the_run_folder_and_holds_the_jsonl(tmp_pat
             log.epoch(STUDENTS[:count], 1.0)
     (run,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
     history, told = _history_of(run)
+    for _ in range(100):  # its process writes the file, on a busy machine some time later
+        if len(history) >= len(STUDENTS):
+            break
+        sleep(0.1)
+        history, told = _history_of(run)
     named = [{"step": row.pop("_step"), **row} for row in history]
     assert named == read_jsonl(tmp_path / "log.jsonl")
     assert (told.project, told.run_group, told.job_type) == ("p", "study", "pretrain")
