@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -103,6 +103,12 @@ class CheckpointMeta:
                 raise CheckpointError(f"uncertain_below is {threshold}; it is 0 up to 1")
         if unknown := {*self.weak, *self.hidden} - set(self.labels.emotions):
             raise CheckpointError(f"weak or hidden are labels it lacks: {', '.join(unknown)}")
+
+    def without_calibration(self) -> CheckpointMeta:
+        """Return it without what `calibrate` found, which holds of these weights alone."""
+        return replace(
+            self, temperature=1.0, uncertain_below=None, uncertain_prior=None, weak=(), hidden=()
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, strings and numbers."""

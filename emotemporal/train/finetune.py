@@ -161,13 +161,12 @@ def _describe(
     chosen: Chosen,
 ) -> CheckpointMeta:
     return replace(
-        meta,
+        meta.without_calibration(),
         labels=labels,
         clip_rate_hz=config.head.sampling.clip_rate_hz,
         model=config.head.model,
         training_prior=training_prior(chosen.counts(labels), config.head.optim),
         origin=make_origin(config, config.seed, chosen.fingerprints),
-        temperature=1.0,
         metrics={},
     )
 

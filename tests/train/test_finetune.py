@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 from emotemporal.data.prepare import load_prepared
 from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import judge_clip
-from emotemporal.labels import SAVEE_7
+from emotemporal.labels import SAVEE_7, Emotion
+from emotemporal.models.checkpoint import load_checkpoint, save_checkpoint
 from emotemporal.models.meta import CheckpointError, ModelConfig, read_meta
 from emotemporal.run_folder import RunFolderError
 from emotemporal.storage import read_jsonl
@@ -67,6 +68,22 @@ def test_the_encoder_of_the_checkpoint_is_the_one_that_was_given(encoder, prepar
     before, after = load_file(encoder), load_file(tmp_path / "run" / "best.safetensors")
     names = [name for name in before if name.startswith("encoder.")]
     assert all(np.array_equal(before[name], after[name]) for name in names)
+
+
+def test_what_calibrate_found_of_the_encoder_is_not_the_new_nets(
+    encoder, prepared_savee, tmp_path
+):
+    net, meta = load_checkpoint(encoder)
+    shares = tuple(1 / len(meta.labels) for _ in meta.labels.emotions)
+    calibrated = replace(
+        meta, temperature=1.3, uncertain_below=0.5, uncertain_prior=shares, weak=(Emotion.DISGUST,)
+    )
+    save_checkpoint(tmp_path / "calibrated.safetensors", net, calibrated)
+    fewer = "surprise,fear,disgust,anger"
+    config = _config(tmp_path / "calibrated.safetensors", prepared_savee, tmp_path, labels=fewer)
+    finetune(config)
+    found = read_meta(tmp_path / "run" / "best.safetensors")
+    assert found == replace(found, temperature=1.0, uncertain_below=None, weak=(), hidden=())
 
 
 def test_with_train_encoder_the_encoder_learns_after_the_frozen_epochs(
