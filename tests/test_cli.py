@@ -1,6 +1,7 @@
 import pytest
 
-from emotemporal.cli import COMMANDS, expand, main
+from emotemporal.cli import expand, main
+from emotemporal.commands import COMMANDS
 
 
 def test_help_lists_every_command_and_what_a_label_means(capsys):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from emotemporal.cli import COMMANDS, expand, main
+from emotemporal.cli import expand, main
+from emotemporal.commands import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -70,9 +70,7 @@ def test_the_encoder_of_the_checkpoint_is_the_one_that_was_given(encoder, prepar
     assert all(np.array_equal(before[name], after[name]) for name in names)
 
 
-def test_what_calibrate_found_of_the_encoder_is_not_the_new_nets(
-    encoder, prepared_savee, tmp_path
-):
+def test_what_calibrate_found_of_the_encoder_is_not_the_new_nets(encoder, prepared_savee, tmp_path):
     net, meta = load_checkpoint(encoder)
     shares = tuple(1 / len(meta.labels) for _ in meta.labels.emotions)
     calibrated = replace(
