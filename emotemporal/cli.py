@@ -1,4 +1,4 @@
-"""The command line: finds the job; tells what a user can cause in one message, with an exit code."""
+"""The command line: finds the job; tells what a user can cause in one message and exit code."""
 
 from __future__ import annotations
 
