@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,33 +27,54 @@ def read_image(path: Path) -> UInt8[np.ndarray, "h w 3"]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such image")
+    return _read(path, str(path), MAX_PIXELS, None)
+
+
+def decode_jpeg(data: bytes, name: str, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Read a JPEG from memory as RGB, as strictly as `read_image`; nothing but a JPEG is tried.
+
+    Args:
+        data: The file's content, from whomever.
+        name: What to call it in an error.
+        max_pixels: More are refused by the header, before anything is decoded.
+
+    Raises:
+        ImageError: Not a JPEG, truncated, corrupt or too large.
+    """
+    return _read(io.BytesIO(data), name, max_pixels, ("JPEG",))
+
+
+def _read(
+    source: Path | io.BytesIO, name: str, max_pixels: int, formats: Sequence[str] | None
+) -> UInt8[np.ndarray, "h w 3"]:
     try:
         with warnings.catch_warnings():
             # Pillow only warns between one and two times its own limit; ours is checked below.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return _read(path)
+            with Image.open(source, formats=formats) as image:
+                return _load(image, name, max_pixels)
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: refused, {error}") from error
+        raise ImageError(f"{name}: refused, {error}") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: not an image, or of a kind that Pillow does not know") from error
+        told = " or ".join(formats) if formats else "an image"
+        raise ImageError(f"{name}: not {told}, or of a kind that Pillow does not know") from error
     # Pillow's decoders report a corrupt file in any of these ways.
     except (OSError, SyntaxError, ValueError, IndexError, EOFError) as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(
-            f"{path}: corrupt or truncated ({error}); fetch it again or take it off the list"
+            f"{name}: corrupt or truncated ({error}); fetch it again or take it off the list"
         ) from error
 
 
-def _read(path: Path) -> UInt8[np.ndarray, "h w 3"]:
-    with Image.open(path) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ImageError(
-                f"{path}: {image.width} x {image.height} pixels; at most {MAX_PIXELS} are read"
-            )
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        return np.array(_to_rgb(upright), dtype=np.uint8)
+def _load(image: Image.Image, name: str, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
+    if image.width * image.height > max_pixels:
+        raise ImageError(
+            f"{name}: {image.width} x {image.height} pixels; at most {max_pixels} are read"
+        )
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    return np.array(_to_rgb(upright), dtype=np.uint8)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

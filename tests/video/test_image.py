@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from emotemporal.video import image as image_module
-from emotemporal.video.image import ImageError, read_image
+from emotemporal.video.image import ImageError, decode_jpeg, read_image
 
 
 def test_every_mode_comes_as_rgb(tmp_path):
@@ -61,3 +63,30 @@ def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
 def test_a_missing_image_is_told(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_image(tmp_path / "a.png")
+
+
+def as_bytes(kind, size=(40, 30)):
+    out = io.BytesIO()
+    Image.new("RGB", size, (200, 30, 30)).save(out, kind)
+    return out.getvalue()
+
+
+def test_a_jpeg_is_read_from_memory():
+    image = decode_jpeg(as_bytes("JPEG"), "frame 3", 1200)
+    assert image.shape == (30, 40, 3)
+    assert image[0, 0, 0] > 150 > image[0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "frame 3: not JPEG"),
+        (b"no picture", "frame 3: not JPEG"),
+        (as_bytes("PNG"), "frame 3: not JPEG"),
+        (as_bytes("JPEG")[:-40], "frame 3: corrupt or truncated"),
+        (as_bytes("JPEG", (41, 30)), "41 x 30 pixels; at most 1200"),
+    ],
+)
+def test_what_is_no_small_jpeg_is_refused_from_memory(data, message):
+    with pytest.raises(ImageError, match=message):
+        decode_jpeg(data, "frame 3", 1200)
