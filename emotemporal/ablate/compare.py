@@ -61,12 +61,20 @@ def compare(config: CompareConfig) -> Comparison:
                 "data fingerprint": identity["data_fingerprint"][:16],
                 "encoder": identity["encoder"][:16],
                 "seeds": ", ".join(str(seed) for seed in seeds_of(config)),
-                "protocol": f"{config.protocol.name}, settings chosen inside training subjects",
+                "protocol": f"{config.protocol.name}, {_how_set(config)}",
             },
         )
         write_comparison(comparison, folder)
         _track(config, folder, comparison)
     return comparison
+
+
+def _how_set(config: CompareConfig) -> str:
+    return (
+        "settings chosen inside training subjects"
+        if config.nested
+        else "settings fixed beforehand (not nested)"
+    )
 
 
 def _identity(config: CompareConfig, study: Study) -> dict[str, Any]:

@@ -57,16 +57,41 @@ def fit_fold(
 ) -> FoldResult:
     """Choose by inner leave-one-subject-out, then train on all of the fold's training subjects.
 
+    Without `rate_factors` nothing is chosen: the head is trained with `config` as it stands.
+
     Of `clips`, those of `fold.test` are never looked at: the clips that this function reads are
     taken out first, so corrupting the others cannot change a bit of the result.
     """
-    rows = as_rows(clips)
     train = [clips[i] for i in fold.train]
-    inner = [
-        ([clips[i] for i in part.train], [clips[i] for i in part.test])
-        for part in inner_folds(rows, fold)
-    ]
     seed = derive_seed(seed, f"fold {fold.name}")
+    choice = Choice(1.0, config.optim.epochs, {})
+    if rate_factors:
+        inner = [
+            ([clips[i] for i in part.train], [clips[i] for i in part.test])
+            for part in inner_folds(as_rows(clips), fold)
+        ]
+        choice = _choose(inner, labels, config, rate_factors, seed, fabric)
+    head, _ = train_head(
+        train,
+        [],
+        labels,
+        _scaled(config, choice.rate_factor),
+        seed,
+        fabric,
+        MemoryKeeper(),
+        stop_after=choice.num_epochs,
+    )
+    return FoldResult(head, choice)
+
+
+def _choose(
+    inner: Sequence[tuple[Sequence[ClipFeatures], Sequence[ClipFeatures]]],
+    labels: LabelSpace,
+    config: HeadConfig,
+    rate_factors: Sequence[float],
+    seed: int,
+    fabric: Fabric,
+) -> Choice:
     curves: dict[str, list[list[float]]] = {}
     for factor in rate_factors:
         setting = _scaled(config, factor)
@@ -76,18 +101,7 @@ def fit_fold(
         ]
     scores = {name: [max(curve) for curve in some] for name, some in curves.items()}
     chosen = choose_setting(scores)
-    num_epochs = choose_num_epochs(curves[chosen])
-    head, _ = train_head(
-        train,
-        [],
-        labels,
-        _scaled(config, float(chosen)),
-        seed,
-        fabric,
-        MemoryKeeper(),
-        stop_after=num_epochs,
-    )
-    return FoldResult(head, Choice(float(chosen), num_epochs, scores))
+    return Choice(float(chosen), choose_num_epochs(curves[chosen]), scores)
 
 
 def _uar_curve(

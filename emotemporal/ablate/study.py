@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emotemporal.ablate.nested import as_rows
-from emotemporal.baselines.frame_votes import FrameVoteConfig
+from emotemporal.baselines.frame_votes import FRAME_VOTES, FrameVoteConfig
+from emotemporal.config import to_yaml
 from emotemporal.data.prepare import load_prepared
 from emotemporal.evaluation.protocols import Fold, ProtocolConfig, make_folds
 from emotemporal.evaluation.statistics import BootstrapConfig
@@ -51,8 +53,11 @@ class CompareConfig:
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
     frame: HeadConfig = field(default_factory=_frame_head)
     """The frame head whose frames vote: middle frame, mean, majority, EMA, hidden-Markov."""
-    clip: HeadConfig = field(default_factory=_gru_head)
-    """The temporal head."""
+    heads: dict[str, HeadConfig] = field(default_factory=lambda: {"gru": _gru_head()})
+    """The clip methods by the name that tables give them, each a head and its training."""
+    nested: bool = True
+    """Choose each head's rate and number of epochs inside the training subjects of each fold; else
+    train with the settings as they stand, and say in the report that they were fixed beforehand."""
     votes: FrameVoteConfig = field(default_factory=FrameVoteConfig)
     rate_factors: tuple[float, ...] = (1.0,)
     """Each head's learning rate times these is tried inside the training subjects; the one with
@@ -79,14 +84,33 @@ class CompareConfig:
             raise ValueError(
                 f"frame.model.head is {self.frame.model.head!r}; frames that vote need 'frame'"
             )
-        if self.frame.sampling.clip_rate_hz != self.clip.sampling.clip_rate_hz:
+        if not self.nested and self.rate_factors != (1.0,):
             raise ValueError(
-                f"frame.sampling.clip_rate_hz is {self.frame.sampling.clip_rate_hz}, the clip's "
-                f"{self.clip.sampling.clip_rate_hz}; both are judged on the same frames"
+                f"rate_factors are {self.rate_factors}, but nested false chooses nothing: leave "
+                "them out, or set nested to true"
             )
-        for head in (self.frame, self.clip):
-            refuse_encoder_options(head.optim)
+        self._refuse_bad_heads()
         parse_pair(self.pair)
+
+    def __hash__(self) -> int:
+        # By content: of its fields one is a dictionary, which has no hash of its own.
+        return hash(to_yaml(self))
+
+    def _refuse_bad_heads(self) -> None:
+        refuse_encoder_options(self.frame.optim)
+        rate_hz = self.frame.sampling.clip_rate_hz
+        for name, head in self.heads.items():
+            if name in ("frame", *FRAME_VOTES) or not re.fullmatch(r"[\w-]+", name):
+                raise ValueError(
+                    f"heads has one named {name!r}; a name is letters, digits, _ and -, and none "
+                    f"of frame, {', '.join(FRAME_VOTES)}"
+                )
+            if head.sampling.clip_rate_hz != rate_hz:
+                raise ValueError(
+                    f"frame.sampling.clip_rate_hz is {rate_hz}, {name}'s "
+                    f"{head.sampling.clip_rate_hz}; all are judged on the same frames"
+                )
+            refuse_encoder_options(head.optim)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +134,7 @@ def load_study(config: CompareConfig) -> Study:
     labels = parse_label_space(config.labels)
     prepared = load_prepared(Path(config.data))
     net, meta = load_checkpoint(Path(config.checkpoint))
-    at_rate = replace(meta, clip_rate_hz=config.clip.sampling.clip_rate_hz)
+    at_rate = replace(meta, clip_rate_hz=config.frame.sampling.clip_rate_hz)
     cache_folder = Path(config.cache)
     clips = compute_features(net, at_rate, prepared, config.views, cache_folder, config.device)
     kept = [clip for clip in clips if clip.emotion in labels]

@@ -43,7 +43,7 @@ def units_of(config: CompareConfig, study: Study) -> list[Unit]:
     """Return all that there is to do, frames first."""
     return [
         Unit(method, seed, fold.name)
-        for method in ("frame", "clip")
+        for method in ("frame", *config.heads)
         for seed in seeds_of(config)
         for fold in study.folds
     ]
@@ -79,11 +79,10 @@ def _study_of_this_process(config: CompareConfig) -> Study:
 def _run_unit(config: CompareConfig, unit: Unit) -> dict[str, Any]:
     study = _study_of_this_process(config)
     fold = next(fold for fold in study.folds if fold.name == unit.fold)
-    head_config = config.frame if unit.method == "frame" else config.clip
+    head_config = config.frame if unit.method == "frame" else config.heads[unit.method]
     fabric = Fabric(accelerator="cpu", devices=1)
-    result = fit_fold(
-        study.clips, fold, study.labels, head_config, config.rate_factors, unit.seed, fabric
-    )
+    rates = config.rate_factors if config.nested else ()
+    result = fit_fold(study.clips, fold, study.labels, head_config, rates, unit.seed, fabric)
     answers: dict[str, dict[str, list[float]]] = {}
     for i in fold.test:
         clip = study.clips[i]
@@ -99,4 +98,4 @@ def _answers(
     if unit.method == "frame":
         times_s = clip.times_s[clip_indices(clip.times_s, config.frame.sampling.judging)]
         return frame_votes(probabilities, times_s, config.votes)
-    return {config.clip.model.head: clip_answer(probabilities, config.clip.model)}
+    return {unit.method: clip_answer(probabilities, config.heads[unit.method].model)}

@@ -14,6 +14,7 @@ from emotemporal.ablate import units as pieces
 from emotemporal.ablate.compare import CompareConfig, compare
 from emotemporal.ablate.units import Unit
 from emotemporal.baselines.frame_votes import FRAME_VOTES, ORDER_BLIND_VOTES
+from emotemporal.config import ConfigError, parse_plain, to_plain
 from emotemporal.data.sampling import SamplingConfig
 from emotemporal.evaluation.protocols import ProtocolConfig
 from emotemporal.evaluation.results import Comparison
@@ -41,7 +42,7 @@ def config(make_checkpoint, prepared_savee, tmp_path_factory) -> CompareConfig:
         out=str(folder / "study"),
         labels=PAIR,
         frame=HeadConfig(model=ModelConfig(head="frame"), optim=OPTIM),
-        clip=HeadConfig(model=ModelConfig(head="gru", hidden_dim=8), optim=OPTIM),
+        heads={"gru": HeadConfig(model=ModelConfig(head="gru", hidden_dim=8), optim=OPTIM)},
         views=ViewConfig(num_augmented=1),
         num_seeds=1,
         pair=PAIR,
@@ -96,11 +97,11 @@ def test_who_is_blind_to_order_is_right_in_exactly_half_of_the_pair(comparison):
 def test_started_again_it_runs_what_is_missing_and_touches_nothing_else(config, comparison, here):
     folder = Path(config.out) / "units"
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    victim = folder / Unit("clip", 0, "JE").file_name
+    victim = folder / Unit("gru", 0, "JE").file_name
     text = victim.read_text()
     victim.unlink()
     again = compare(config)
-    assert here == [Unit("clip", 0, "JE")]
+    assert here == [Unit("gru", 0, "JE")]
     assert victim.read_text() == text
     changed = [path for path, at in before.items() if path.stat().st_mtime_ns != at]
     assert changed == [victim]
@@ -125,7 +126,7 @@ def test_the_number_of_workers_changes_no_bit(config, comparison, tmp_path):
 
 
 def test_the_heads_are_told_apart_by_seed_and_fold(config, here):
-    units = [Unit("clip", seed, fold) for seed in (0, 1) for fold in ("DC", "JE")]
+    units = [Unit("gru", seed, fold) for seed in (0, 1) for fold in ("DC", "JE")]
     answers = [json.dumps(result) for _, result in study.run_units(config, units)]
     assert len(set(answers)) == len(units)
 
@@ -134,7 +135,7 @@ def test_folds_without_the_sentence_have_files_of_their_own(config, here, tmp_pa
     protocol = ProtocolConfig("subject_and_take", num_take_groups=2)
     other = replace(config, protocol=protocol, out=str(tmp_path / "study"))
     compare(other)
-    assert sorted(_units(other))[0] == "clip-seed0-DC%2Ftakes1.json"
+    assert sorted(_units(other))[0] == "frame-seed0-DC%2Ftakes1.json"
     assert all(path.is_file() for path in (tmp_path / "study" / "units").iterdir())
 
 
@@ -143,6 +144,38 @@ def test_frames_that_vote_may_be_chosen_by_another_strategy(config, here, tmp_pa
     frame = replace(config.frame, sampling=sampling)
     found = compare(replace(config, frame=frame, out=str(tmp_path / "study")))
     assert [row.name for row in found.methods] == [*FRAME_VOTES, "gru"]
+
+
+def test_several_heads_are_one_study_and_one_family(config, comparison, here, tmp_path):
+    wide = HeadConfig(model=ModelConfig(head="gru", hidden_dim=12), optim=OPTIM)
+    heads = {**config.heads, "wide-gru": wide}
+    other = replace(config, heads=heads, out=str(tmp_path / "study"))
+    found = compare(other)
+    assert [row.name for row in found.methods] == [*FRAME_VOTES, "gru", "wide-gru"]
+    # A head does not know which others it is compared with.
+    same = {name: text for name, text in _units(other).items() if not name.startswith("wide")}
+    assert same == _units(config)
+    several = [row.difference for row in found.methods if row.difference is not None]
+    assert len(several) == len(FRAME_VOTES) + 1
+    lowest = min(several, key=lambda difference: difference.mcnemar.p_value)
+    assert lowest.holm_p == min(1.0, len(several) * lowest.mcnemar.p_value)
+
+
+def test_settings_that_are_not_chosen_are_said_to_be_fixed(config, here, tmp_path):
+    other = replace(config, nested=False, out=str(tmp_path / "study"))
+    found = compare(other)
+    assert "settings fixed beforehand" in found.origin["protocol"]
+    assert "settings fixed beforehand" in (tmp_path / "study" / "report.html").read_text()
+    choices = [json.loads(text)["choice"] for text in _units(other).values()]
+    assert choices == [{"rate_factor": 1.0, "num_epochs": 2, "scores": {}}] * 2 * NUM_FOLDS
+
+
+def test_heads_are_written_in_yaml_as_they_are_named(config):
+    plain = to_plain(config)
+    assert parse_plain(CompareConfig, plain, "compare") == config
+    plain["heads"]["gru"]["model"]["hiden_dim"] = 3
+    with pytest.raises(ConfigError, match="hiden_dim"):
+        parse_plain(CompareConfig, plain, "compare")
 
 
 def test_clips_of_other_emotions_are_left_out_and_told(config, here, tmp_path, caplog):
@@ -167,12 +200,19 @@ def test_its_figures_go_to_the_tracker(config, comparison, here, monkeypatch):
         pytest.param({"pair": "fear"}, "two emotions", id="half-a-pair"),
         pytest.param({"frame": HeadConfig()}, "need 'frame'", id="votes-of-a-gru"),
         pytest.param(
-            {"clip": HeadConfig(sampling=SamplingConfig(clip_rate_hz=5))}, "same frames", id="rates"
+            {"heads": {"gru": HeadConfig(sampling=SamplingConfig(clip_rate_hz=5))}},
+            "same frames",
+            id="rates",
         ),
         pytest.param(
-            {"clip": HeadConfig(optim=OptimConfig(freeze_epochs=1))},
+            {"heads": {"gru": HeadConfig(optim=OptimConfig(freeze_epochs=1))}},
             "does not learn",
             id="frozen-what",
+        ),
+        pytest.param({"heads": {"majority": HeadConfig()}}, "named 'majority'", id="a-vote's-name"),
+        pytest.param({"heads": {"a/b": HeadConfig()}}, "letters, digits", id="no-file-name"),
+        pytest.param(
+            {"nested": False, "rate_factors": (1.0, 3.0)}, "chooses nothing", id="unused-rates"
         ),
     ],
 )
