@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+# Eight characters are mkstemp's; libraries choose a format by the suffix, so it stays the last.
+_PART_NAME = re.compile(r"\..+\.[a-z0-9_]{8}\.part(\.\w+)?$")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -21,8 +27,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         OSError: The disk is full, the folder read-only; nothing stands under the new name then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    part = Path(name)
+    handle, part, held = _make_part(path.parent, f".{path.name}.", ".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -33,7 +38,105 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    finally:
+        _let_go(held)
     _sync_folder(path.parent)
+
+
+class PartFile:
+    """A file that a library writes by name, beside its target, until it is known to be whole.
+
+    Raises:
+        OSError: The folder is not there, read-only or full.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        handle, self.path, self._held = _make_part(
+            target.parent, f".{target.stem}.", f".part{target.suffix}"
+        )
+        os.close(handle)
+
+    def keep(self) -> None:
+        """Sync what was written and give it its name; nothing stands under it if that fails."""
+        try:
+            with self.path.open("rb+") as file:
+                os.fsync(file.fileno())
+            self.path.chmod(0o644)
+            self.path.replace(self.target)
+        except BaseException:
+            self.drop()
+            raise
+        _let_go(self._held)
+        _sync_folder(self.target.parent)
+
+    def drop(self) -> None:
+        """Remove what was written."""
+        self.path.unlink(missing_ok=True)
+        _let_go(self._held)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a name for a library to write under; left well, what it wrote is `path`'s new content.
+
+    Raises:
+        OSError: As of `write_atomically`; what was under the name before is still there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = PartFile(path)
+    try:
+        yield part.path
+    except BaseException:
+        part.drop()
+        raise
+    part.keep()
+
+
+def _make_part(folder: Path, prefix: str, suffix: str) -> tuple[int, Path, list[int]]:
+    """Open a new file, marked as in use for as long as this process lives and holds it."""
+    _remove_leftovers(folder)
+    while True:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=suffix)
+        held = [os.dup(handle)] if _lock(handle) else []
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name), held
+        # Taken for a leftover in the moment before it was marked.
+        os.close(handle)
+        _let_go(held)
+
+
+@lru_cache(maxsize=256)
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers left in a folder; once a process, before its first write there."""
+    with os.scandir(folder) as entries:
+        found = [Path(entry) for entry in entries if _PART_NAME.match(entry.name)]
+    for part in found:
+        # Gone already, or another user's: not ours to remove.
+        with contextlib.suppress(OSError), part.open("rb+") as file:
+            if _lock(file.fileno()):
+                part.unlink()
+
+
+def _lock(handle: int) -> bool:
+    """Mark an open file as in use; False where somebody else has, or no mark can be made.
+
+    The kernel takes the mark off when its process dies, however that happens.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such mark; leftovers stay there
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _let_go(held: list[int]) -> None:
+    while held:
+        os.close(held.pop())
 
 
 def write_json(path: Path, value: object) -> None:

@@ -20,6 +20,7 @@ from emotemporal.data.table import DatasetTable, Problem, add_problems, take_row
 from emotemporal.data.twins import TwinConfig, Twins, find_twins, rows_to_leave_out
 from emotemporal.faces.crop import CropConfig
 from emotemporal.preprocess import PreprocessConfig
+from emotemporal.storage import write_atomically
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,8 @@ def _write_exclude(
     chosen = shared | bad
     rows = sorted(chosen)
     paths = [table.rows["path"].iloc[row] for row in rows]
-    path.parent.mkdir(parents=True, exist_ok=True)
     listed = pd.DataFrame({"path": paths, "reason": [chosen[row] for row in rows]})
-    listed.to_csv(path, index=False, lineterminator="\n")
+    write_atomically(path, listed.to_csv(index=False, lineterminator="\n").encode())
     told = f"{len(bad)} unreadable, {len(chosen) - len(bad)} with a twin in a later split"
     return Section("Left-out list", (f"{path}: {told}; read the data set with --exclude {path}",))
 

@@ -12,7 +12,7 @@ from emotemporal.data.table import DatasetTable, box_of, file_of
 from emotemporal.faces.crop import CropConfig, crop_face, whole_crop
 from emotemporal.preprocess import PreprocessConfig, preprocess
 from emotemporal.video.file import VideoFile
-from emotemporal.video.image import read_image
+from emotemporal.video.image import read_image, write_image
 
 _COLUMNS = 8
 _CELL_PX = 112
@@ -46,10 +46,7 @@ def show_batch(
         np.concatenate(cells[start : start + _COLUMNS], axis=1)
         for start in range(0, len(cells), _COLUMNS)
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = cv2.cvtColor(np.concatenate(lines, axis=0), cv2.COLOR_RGB2BGR)
-    if path.suffix.lower() not in {".png", ".jpg"} or not cv2.imwrite(str(path), picture):
-        raise ValueError(f"{path}: cannot write a picture of this name; end it in .png or .jpg")
+    write_image(path, np.concatenate(lines, axis=0))
 
 
 def network_view(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from emotemporal.data.files import split_of_folder, summarise
 from emotemporal.data.table import TIME_COLUMNS, DatasetTable, Problem, add_problems
+from emotemporal.storage import write_atomically
 
 _COLUMNS = {
     "path": "path",
@@ -25,10 +26,7 @@ def write_split_file(table: DatasetTable, path: Path) -> None:
     rows = table.rows[list(columns.values())].rename(
         columns={ours: theirs for theirs, ours in columns.items()}
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.part")
-    rows.to_csv(beside, index=False, lineterminator="\n")
-    beside.replace(path)
+    write_atomically(path, rows.to_csv(index=False, lineterminator="\n").encode())
 
 
 def apply_split_file(table: DatasetTable, path: Path) -> DatasetTable:

@@ -18,6 +18,7 @@ from emotemporal.data.table import DatasetTable, Problem, make_table
 from emotemporal.data.twins import Twins
 from emotemporal.preprocess import PreprocessConfig, preprocess
 from emotemporal.storage import digest, file_digest
+from emotemporal.video.image import write_image
 
 _LEAST_P = 1e-3  # one good set in a thousand would be refused
 _CELLS = 20
@@ -71,10 +72,7 @@ def show_streams(prepared: PreparedSet, count: int, path: Path, look: Preprocess
         ValueError: A picture of that name cannot be written, or a stream is damaged.
     """
     lines = [_line(prepared, i, look) for i in range(min(count, len(prepared)))]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = cv2.cvtColor(np.concatenate(lines, axis=0), cv2.COLOR_RGB2BGR)
-    if path.suffix.lower() not in {".png", ".jpg"} or not cv2.imwrite(str(path), picture):
-        raise ValueError(f"{path}: cannot write a picture of this name; end it in .png or .jpg")
+    write_image(path, np.concatenate(lines, axis=0))
 
 
 def _line(prepared: PreparedSet, i: int, look: PreprocessConfig) -> UInt8[np.ndarray, "h w 3"]:

@@ -15,6 +15,7 @@ from emotemporal.evaluation.calibration import (
     risk_curve,
 )
 from emotemporal.evaluation.calibration_report import CalibrationReport, Truth
+from emotemporal.storage import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,10 +37,10 @@ def draw_calibration(report: CalibrationReport, folder: Path) -> list[Path]:
     Returns:
         The files, in this order.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "reliability.png", folder / "risk_coverage.png"]
     for figure, file in zip((_draw_reliability(report), _draw_risk(report)), files, strict=True):
-        figure.savefig(file, dpi=130)
+        with replacing(file) as part:
+            figure.savefig(part, dpi=130)
     return files
 
 

@@ -20,6 +20,7 @@ from emotemporal.evaluation.wording import (
     table_row,
     title,
 )
+from emotemporal.storage import write_atomically
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -31,7 +32,6 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     Returns:
         The files, the page first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, text in (
         ("report.html", as_html(comparison)),
@@ -39,7 +39,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         ("comparison.md", as_markdown(comparison)),
     ):
         path = folder / name
-        path.write_text(text, encoding="utf-8")
+        write_atomically(path, text.encode())
         written.append(path)
     return written
 

@@ -15,6 +15,8 @@ from jaxtyping import UInt8
 from emotemporal.data.shifts import NUM_STRENGTHS, Shift, apply_shift, shift_generator
 from emotemporal.evaluation.metrics import Interval, Metrics
 from emotemporal.evaluation.shift_figures import ShiftFigure, ShiftReport
+from emotemporal.storage import replacing, write_atomically
+from emotemporal.video.image import write_image
 
 _STRENGTHS = range(NUM_STRENGTHS + 1)
 
@@ -31,15 +33,13 @@ def write_shift_report(
     Returns:
         The files, in this order.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     table, losses, example = (
         folder / name for name in ("shifts.csv", "shifts.png", "shifts_example.png")
     )
-    table.write_text(as_csv(report, origin), encoding="utf-8")
+    write_atomically(table, as_csv(report, origin).encode())
     draw_losses(report, losses)
     sheet = draw_shifts(report)
-    if not cv2.imwrite(str(example), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
-        raise OSError(f"{example}: cannot be written")
+    write_image(example, sheet)
     return [table, losses, example]
 
 
@@ -110,7 +110,8 @@ def draw_losses(report: ShiftReport, path: Path) -> None:
         f"kept over all {100 * report.kept.estimate:.1f} %",
         fontsize=10,
     )
-    figure.savefig(path, dpi=130)
+    with replacing(path) as part:
+        figure.savefig(part, dpi=130)
 
 
 def draw_shifts(report: ShiftReport, cell_px: int = 112) -> UInt8[np.ndarray, "h w 3"]:

@@ -6,7 +6,7 @@ import csv
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self, TextIO, runtime_checkable
 
@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import LabelSpace
+from emotemporal.storage import replacing
 from emotemporal.timing import ClipRate, FrameBuffer
 from emotemporal.video.write import VideoWriter
 
@@ -76,15 +77,8 @@ def growing_file(path: Path) -> Iterator[TextIO]:
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: there is no such folder")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        yield file
 
 
 class Recording:
@@ -108,10 +102,14 @@ class Recording:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
-        if self._held is not None and kind is None:
-            for picture, _ in self._held.flush():
-                self._writer.write(picture)
-        self._writer.__exit__(kind, *exc)
+        with ExitStack() as stack:
+            stack.push(self._writer)  # closed as well where the last pictures cannot be written
+            if self._held is not None and kind is None:
+                for picture, _ in self._held.flush():
+                    self._writer.write(picture)
+            elif kind is not None:
+                stack.pop_all()
+                self._writer.__exit__(kind, *exc)
 
     def write(self, picture: _Picture, time_s: float) -> None:
         """Append a picture."""

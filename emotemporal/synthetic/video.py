@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 
+from emotemporal.storage import replacing
 from emotemporal.synthetic.paint import Picture
 
 _QUALITY = 50  # 90 would take 1.6 times the disk for 0.8 decibels
@@ -24,10 +25,14 @@ def write_intra_avi(path: Path, frames: Sequence[Picture], frame_rate_hz: float)
     """
     if not frames:
         raise ValueError(f"{path.name}: a video needs at least one frame")
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    with replacing(path) as part:
+        _write(part, frames, frame_rate_hz)
+
+
+def _write(path: Path, frames: Sequence[Picture], frame_rate_hz: float) -> None:
     size_wh = (frames[0].shape[1], frames[0].shape[0])
     writer = cv2.VideoWriter(
-        str(partial),
+        str(path),
         cv2.CAP_OPENCV_MJPEG,
         cv2.VideoWriter.fourcc(*"MJPG"),
         frame_rate_hz,
@@ -40,7 +45,6 @@ def write_intra_avi(path: Path, frames: Sequence[Picture], frame_rate_hz: float)
         writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     writer.release()
     # OpenCV says nothing about a full disk.
-    found = int(cv2.VideoCapture(str(partial)).get(cv2.CAP_PROP_FRAME_COUNT))
+    found = int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT))
     if found != len(frames):
         raise OSError(f"{path}: {len(frames)} frames written, {found} in the file; disk full?")
-    partial.replace(path)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from emotemporal.storage import replacing
+
 HEADER = "epoch   train loss  train acc    val loss    val acc      UAR   macro-F1     time"
 
 
@@ -101,8 +103,8 @@ def draw_curves(rows: Sequence[EpochRow], path: Path, title: str) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    with replacing(path) as part:
+        figure.savefig(part, dpi=130)
 
 
 def _percent(value: float | None, width: int) -> str:

@@ -1,4 +1,4 @@
-"""Reading still images, strictly: half an image is an error, not a grey lower half."""
+"""Still images: read strictly (half an image is an error, not a grey half); written whole."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from emotemporal.storage import write_atomically
+
 MAX_PIXELS = 64_000_000  # a 9000 x 7000 scan still opens; a decompression bomb does not
+# Not all that Pillow knows: an EPS under the name of a JPEG would be run by Ghostscript.
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 
 
 class ImageError(ValueError):
@@ -27,7 +32,7 @@ def read_image(path: Path) -> UInt8[np.ndarray, "h w 3"]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such image")
-    return _read(path, str(path), MAX_PIXELS, None)
+    return _read(path, str(path), MAX_PIXELS, _FORMATS)
 
 
 def decode_jpeg(data: bytes, name: str, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -44,8 +49,21 @@ def decode_jpeg(data: bytes, name: str, max_pixels: int) -> UInt8[np.ndarray, "h
     return _read(io.BytesIO(data), name, max_pixels, ("JPEG",))
 
 
+def write_image(path: Path, image: UInt8[np.ndarray, "h w 3"]) -> None:
+    """Write an RGB image as `.png` or `.jpg`, whole or not at all.
+
+    Raises:
+        ValueError: The name ends otherwise.
+        OSError: It could not be written; what was under the name before is still there.
+    """
+    if path.suffix.lower() not in {".png", ".jpg"}:
+        raise ValueError(f"{path}: cannot write a picture of this name; end it in .png or .jpg")
+    _, encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    write_atomically(path, encoded.tobytes())
+
+
 def _read(
-    source: Path | io.BytesIO, name: str, max_pixels: int, formats: Sequence[str] | None
+    source: Path | io.BytesIO, name: str, max_pixels: int, formats: Sequence[str]
 ) -> UInt8[np.ndarray, "h w 3"]:
     try:
         with warnings.catch_warnings():
@@ -56,8 +74,7 @@ def _read(
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: refused, {error}") from error
     except UnidentifiedImageError as error:
-        told = " or ".join(formats) if formats else "an image"
-        raise ImageError(f"{name}: not {told}, or of a kind that Pillow does not know") from error
+        raise ImageError(f"{name}: not {' or '.join(formats)}, and so no image here") from error
     # Pillow's decoders report a corrupt file in any of these ways.
     except (OSError, SyntaxError, ValueError, IndexError, EOFError) as error:
         if isinstance(error, ImageError):

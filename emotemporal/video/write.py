@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from emotemporal.storage import PartFile
 from emotemporal.video.source import VideoError
 
 Codec = Literal["auto", "avc1", "vp08", "vp09", "mp4v", "mjpg"]
@@ -55,7 +56,7 @@ class VideoWriter:
             raise VideoError(f"{path}: {suffix} takes {', '.join(fits)}, not {codec}")
         self._codecs = fits if codec == "auto" else (codec,)
         self._frame_rate_hz = frame_rate_hz
-        self._part = self.path.with_name(f".{self.path.stem}.{os.getpid()}.part{suffix}")
+        self._part: PartFile | None = None
         self._writer: cv2.VideoWriter | None = None
         self._size_wh = (0, 0)
         self.num_frames = 0
@@ -71,12 +72,15 @@ class VideoWriter:
         if self._writer is not None:
             self._writer.release()
         self._writer = None
+        part, self._part = self._part, None
+        if part is None:
+            return
         try:
-            if kind is None and self.num_frames:
-                self._check()
-                self._part.replace(self.path)
+            if kind is None:
+                self._check(part.path)
+                part.keep()
         finally:
-            self._part.unlink(missing_ok=True)
+            part.drop()
 
     def write(self, image: UInt8[np.ndarray, "h w 3"]) -> None:
         """Append one image."""
@@ -93,12 +97,13 @@ class VideoWriter:
 
     def _open(self, width: int, height: int) -> cv2.VideoWriter:
         self._size_wh = (width, height)
+        self._part = PartFile(self.path)
         for codec in self._codecs:
             if codec == "avc1" and len(self._codecs) > 1 and not _has_h264():
                 continue
             fourcc = cv2.VideoWriter.fourcc(*_FOURCC[codec])
             writer = cv2.VideoWriter(
-                str(self._part), cv2.CAP_FFMPEG, fourcc, self._frame_rate_hz, self._size_wh
+                str(self._part.path), cv2.CAP_FFMPEG, fourcc, self._frame_rate_hz, self._size_wh
             )
             if writer.isOpened():
                 self.codec = codec
@@ -107,9 +112,9 @@ class VideoWriter:
             f"{self.path}: OpenCV cannot write {width} x {height} as {' or '.join(self._codecs)}"
         )
 
-    def _check(self) -> None:
+    def _check(self, part: Path) -> None:
         # A full disk is silent in OpenCV: the file is looked at again before it gets its name.
-        capture = cv2.VideoCapture(str(self._part), cv2.CAP_FFMPEG)
+        capture = cv2.VideoCapture(str(part), cv2.CAP_FFMPEG)
         found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         capture.release()
         is_counted = self.path.suffix.lower() != ".webm"  # which declares a duration only
