@@ -154,5 +154,5 @@ def _what_is_learned(config: JobConfig) -> dict[str, Any]:
     plain = to_plain(config)
     if not isinstance(config, CompareConfig):
         plain["precision"] = plain.pop("run")["precision"]
-    where = {"out", "cache", "device", "workers", "tracking"}
+    where = {"out", "cache", "packed", "device", "workers", "tracking"}
     return {name: value for name, value in plain.items() if name not in where}

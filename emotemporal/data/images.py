@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ class ImageSet:
     targets: Float[np.ndarray, "n k"]
     preprocess: PreprocessConfig
     crop: CropConfig
-    cache: ImageCache
+    crops: CropSource
     augment: AugmentConfig | None = None
     """None where the images are judged, not trained on."""
 
@@ -41,7 +42,7 @@ class ImageSet:
         Raises:
             ImageError: The file cannot be read, by name.
         """
-        crops = self.cache.get(self, index)[None]
+        crops = self.crops.get(self, index)[None]
         if self.augment is not None:
             crops = augment(crops, self.augment, generator)
         rows = self.table.rows
@@ -54,12 +55,29 @@ class ImageSet:
         )
 
     def read_crop(self, index: int) -> UInt8[np.ndarray, "s s 3"]:
-        """Read and crop image `index`: by its annotated box, or whole if it has none."""
-        image = read_image(file_of(self.table, index))
-        box = box_of(self.table, index)
-        if box is not None:
-            return crop_face(image, box, self.crop.map_of("annotation"), self.crop.size_px)
-        return whole_crop(image, self.crop.size_px)
+        """Read and crop image `index`."""
+        return read_crop(self.table, index, self.crop)
+
+
+def read_crop(table: DatasetTable, row: int, crop: CropConfig) -> UInt8[np.ndarray, "s s 3"]:
+    """Read and crop the image of a row: by its annotated box, or whole if it has none.
+
+    Raises:
+        ImageError: The file cannot be read, by name.
+    """
+    image = read_image(file_of(table, row))
+    box = box_of(table, row)
+    if box is not None:
+        return crop_face(image, box, crop.map_of("annotation"), crop.size_px)
+    return whole_crop(image, crop.size_px)
+
+
+@runtime_checkable
+class CropSource(Protocol):
+    """Where a set's crops come from; it changes no byte of them."""
+
+    def get(self, images: ImageSet, index: int) -> UInt8[np.ndarray, "s s 3"]:
+        """Return the crop of row `index`; not to be written to."""
 
 
 @dataclass(eq=False)
