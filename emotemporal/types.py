@@ -68,11 +68,15 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class FaceView:
-    """One followed face in one frame: what `faces.follow` gives and the live path consumes."""
+    """One followed face in one frame: what `faces.follow` gives and the live path consumes.
+
+    One that is not usable is too small to show an expression: followed and drawn, not judged.
+    """
 
     track: Track
     crop: UInt8[np.ndarray, "s s 3"]
     time_s: float
+    is_usable: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
-"""Faces in, judgements out: one track's stream as it comes, or a whole clip at once."""
+"""Faces in, judgements out, as they come; `clip` does the same with a whole clip at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from emotemporal.inference.caution import find_caution, without_hidden
+from emotemporal.inference.clip import clip_answer, judge_clip, predict_clip, require_crop_size
 from emotemporal.inference.engine import Engine, EngineState, require_causal, require_same_labels
+from emotemporal.inference.neutral import Baseline, NeutralRule
 from emotemporal.inference.prior import to_probabilities, wanted_prior
 from emotemporal.inference.smoothing import (
     LabelState,
@@ -20,10 +22,13 @@ from emotemporal.inference.smoothing import (
     build_smoother,
 )
 from emotemporal.labels import Emotion, LabelSpace
-from emotemporal.models.meta import CheckpointMeta, ModelConfig
+from emotemporal.models.meta import CheckpointMeta
 from emotemporal.preprocess import preprocess
-from emotemporal.timing import ClipRate, FrameBuffer, hold_indices, tick_times_ns, to_ns
-from emotemporal.types import Box, ClipPrediction, FaceClip, FaceView, StreamPrediction
+from emotemporal.timing import ClipRate, FrameBuffer, to_ns
+from emotemporal.types import Box, FaceView
+
+__all__ = ["StreamPredictor", "clip_answer", "judge_clip", "predict_clip"]
+_KEEP_BASELINE_S = 10.0  # longer than any tracker waits for a face: its id never comes back
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,9 @@ class StreamConfig:
     hidden: str | None = None
     """Emotions that are never the label on show, with commas; empty hides none. None takes the
     checkpoint's. Their probabilities stay as they are, and so do the others'."""
+    neutral_s: float = 0.0
+    """For this long after its warm-up each face is taken to look neutral; what it is mistaken for
+    then is taken off its answers (`inference.neutral` says what that assumes). 0 learns nothing."""
 
     def __post_init__(self) -> None:
         if self.warm_up_s < 0 or self.max_gap_s <= 0:
@@ -50,6 +58,8 @@ class StreamConfig:
                 f"warm_up_s is {self.warm_up_s} and max_gap_s {self.max_gap_s}; "
                 "no less than 0, and more than 0"
             )
+        if not 0 <= self.neutral_s <= 60:
+            raise ValueError(f"neutral_s is {self.neutral_s}; it is 0 (off) to 60 s")
         if self.min_probability is not None and not 0 <= self.min_probability < 1:
             raise ValueError(f"min_probability is {self.min_probability}; it is 0 up to 1")
 
@@ -69,6 +79,8 @@ class Judgement:
     is_warm_up: bool
     is_uncertain: bool
     labels: LabelSpace
+    is_learning: bool = False
+    """The face's neutral look is being learned, and nothing is shown; then `is_warm_up` too."""
 
 
 @dataclass
@@ -82,6 +94,7 @@ class _Stream:
     engine_state: EngineState | None = None
     smoother_state: SmootherState | None = None
     label_state: LabelState | None = None
+    baseline: Baseline | None = None
 
 
 _Due = tuple[_Stream, FaceView, float]
@@ -115,23 +128,47 @@ class StreamPredictor:
         has_memory = meta.model.head != "frame"
         self._warm_up_ns = to_ns(self._config.warm_up_s) if has_memory else 0
         self._streams: dict[int, _Stream] = {}
+        self._neutral = NeutralRule(meta.labels, self._config.neutral_s)
+        self._away: dict[int, Baseline] = {}
+        self.num_skipped = 0
+        """Ticks left out so far, all faces together, as `step` was told to."""
+
+    @property
+    def period_s(self) -> float:
+        """From one tick of the model's clock to the next."""
+        return self._rate.period_s
 
     @property
     def num_streams(self) -> int:
         """How many tracks are remembered now."""
         return len(self._streams)
 
-    def step(self, views: Sequence[FaceView], time_s: float) -> list[Judgement]:
+    def step(
+        self, views: Sequence[FaceView], time_s: float, max_ticks: int | None = None
+    ) -> list[Judgement]:
         """Take the faces of one frame; give back the judgements now due, oldest first.
 
-        A tick is due once a later frame has come, so the answer lags by up to one frame.
+        A tick is due once a later frame has come, so the answer lags by up to one frame. Faces too
+        small to judge (`is_usable`) are passed over.
+
+        Args:
+            views: The faces.
+            time_s: Of the frame.
+            max_ticks: Of each face the newest so many are judged, and the others counted as
+                skipped; for live use that falls behind. None judges all.
 
         Raises:
             ValueError: Crops of another size than the checkpoint's, or times that do not grow.
         """
         ended = [s for s in self._streams.values() if self._is_over(s, time_s)]
         due = [self._end(stream) for stream in ended]
-        due += [self._push(view) for view in views]
+        due += [self._push(view) for view in views if view.is_usable]
+        old = [i for i, b in self._away.items() if time_s - b.last_s > _KEEP_BASELINE_S]
+        for track_id in old:
+            del self._away[track_id]
+        if max_ticks is not None:
+            self.num_skipped += sum(max(0, len(ticks) - max_ticks) for ticks in due)
+            due = [ticks[-max_ticks:] for ticks in due]
         return self._judge(due)
 
     def finish(self) -> list[Judgement]:
@@ -143,14 +180,17 @@ class StreamPredictor:
 
     def _end(self, stream: _Stream) -> list[_Due]:
         del self._streams[stream.track_id]
+        if stream.baseline is not None and not self._neutral.is_learning(stream.baseline):
+            self._away[stream.track_id] = replace(stream.baseline, last_s=stream.last_seen_s)
         return [(stream, view, tick_s) for view, tick_s in stream.buffer.flush()]
 
     def _push(self, view: FaceView) -> list[_Due]:
-        _require_crop_size(view.crop, self._meta)
+        require_crop_size(view.crop, self._meta)
         stream = self._streams.get(view.track.id)
         if stream is None:
             buffer: FrameBuffer[FaceView] = FrameBuffer(self._rate)
             stream = _Stream(view.track.id, buffer, view.time_s, view.time_s)
+            stream.baseline = self._away.pop(view.track.id, None)
             self._streams[view.track.id] = stream
         stream.last_seen_s = view.time_s
         return [(stream, held, tick_s) for held, tick_s in stream.buffer.push(view, view.time_s)]
@@ -175,8 +215,14 @@ class StreamPredictor:
     def _say(
         self, stream: _Stream, box: Box, tick_s: float, raw: Float[np.ndarray, " k"]
     ) -> Judgement:
-        smoothed, stream.smoother_state = self._smoother.step(raw, tick_s, stream.smoother_state)
         is_warm_up = to_ns(tick_s - stream.started_s) < self._warm_up_ns
+        is_learning = self._neutral.is_learning(stream.baseline)
+        if is_learning and not is_warm_up:
+            self._learn(stream, raw, tick_s)
+        elif stream.baseline is not None and not is_learning:
+            raw = self._neutral.apply(raw, stream.baseline)
+        smoothed, stream.smoother_state = self._smoother.step(raw, tick_s, stream.smoother_state)
+        is_warm_up = is_warm_up or is_learning
         labels = self._meta.labels
         confidence = float(self.caution.confidence(smoothed, labels))
         is_uncertain = confidence < self.caution.uncertain_below
@@ -185,65 +231,10 @@ class StreamPredictor:
             _, stream.label_state = self._label_rule.step(may_show, tick_s, stream.label_state)
         state = stream.label_state
         shown = None if state is None else labels.emotions[state.shown]
-        return Judgement(
-            tick_s, stream.track_id, box, raw, smoothed, shown, is_warm_up, is_uncertain, labels
-        )
+        said = (shown, is_warm_up, is_uncertain, labels, is_learning)
+        return Judgement(tick_s, stream.track_id, box, raw, smoothed, *said)
 
-
-def predict_clip(
-    engine: Engine, meta: CheckpointMeta, clip: FaceClip, prior: str = "training"
-) -> StreamPrediction:
-    """Judge a whole clip on the model's clock, unsmoothed: what the stream predictor calls raw.
-
-    Raises:
-        CheckpointError: The head looks ahead, or the engine and the description disagree.
-        ValueError: Crops of another size than the checkpoint's.
-    """
-    require_causal(meta)
-    require_same_labels(engine, meta)
-    _require_crop_size(clip.crops[0], meta)
-    rate = ClipRate(meta.clip_rate_hz)
-    held = hold_indices(clip.times_s, rate)
-    ticks_ns = tick_times_ns(float(clip.times_s[0]), float(clip.times_s[-1]), rate)
-    logits = engine.run(preprocess(clip.crops[held], meta.preprocess))
-    probabilities = to_probabilities(logits, meta, wanted_prior(prior, meta))
-    return StreamPrediction(0, ticks_ns / 1e9, probabilities, meta.labels, clip.targets)
-
-
-def clip_answer(
-    probabilities: Float[np.ndarray, "t k"], model: ModelConfig
-) -> Float[np.ndarray, " k"]:
-    """Return the one answer to a whole clip, from the probabilities after each of its frames.
-
-    A head with memory has seen everything at its last frame; a frame head has not, and one that
-    follows changes has moved on, so their frames are averaged.
-    """
-    is_mean = model.head == "frame" or model.answer == "mean"
-    return probabilities.mean(axis=0) if is_mean else probabilities[-1]
-
-
-def judge_clip(
-    engine: Engine, meta: CheckpointMeta, clip: FaceClip, prior: str = "training"
-) -> ClipPrediction:
-    """Judge a clip of one known emotion: a row of an evaluation table.
-
-    Raises:
-        ValueError: The clip has no target, or targets of several emotions.
-    """
-    emotions = {target.emotion for target in clip.targets}
-    if len(emotions) != 1:
-        raise ValueError(
-            f"{clip.source}: its targets name {len(emotions)} emotions; a clip is judged against 1"
-        )
-    prediction = predict_clip(engine, meta, clip, prior)
-    probabilities = clip_answer(prediction.probabilities, meta.model)
-    return ClipPrediction(clip.source, clip.subject, emotions.pop(), probabilities, meta.labels)
-
-
-def _require_crop_size(crop: UInt8[np.ndarray, "s s 3"], meta: CheckpointMeta) -> None:
-    size = meta.crop.size_px
-    if crop.shape != (size, size, 3):
-        raise ValueError(
-            f"a face crop is {crop.shape[1]}x{crop.shape[0]} px; the checkpoint was trained on "
-            f"{size}x{size}. Cut the faces with the checkpoint's crop config (`meta.crop`)"
-        )
+    def _learn(self, stream: _Stream, raw: Float[np.ndarray, " k"], tick_s: float) -> None:
+        stream.baseline = self._neutral.learn(raw, tick_s, stream.baseline)
+        if not self._neutral.is_learning(stream.baseline):
+            stream.smoother_state = None  # it holds answers from before the correction

@@ -7,19 +7,36 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol, runtime_checkable
 
-from emotemporal.faces.follow import Follower
 from emotemporal.inference.predictor import Judgement, StreamPredictor
+from emotemporal.live.pace import Delays, Pace
 from emotemporal.timing import Clock, monotonic
 from emotemporal.types import FaceView, Frame
+from emotemporal.video.source import SourceStatus
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """One frame with its faces, and the judgements that came due with it."""
+    """One frame with its faces, and the judgements that came due with it.
+
+    While a live source gives nothing, moments come all the same, so that a window lives: with the
+    last picture, the time that it is, and no faces; `status` says why.
+    """
 
     frame: Frame
     views: Sequence[FaceView]
     judgements: Sequence[Judgement]
+    status: SourceStatus | None = None
+    """How a live source fares; None for a file."""
+    pace: Pace | None = None
+    """How far behind life a live run is; None for a file."""
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """What finds and follows faces: a `Follower`, or one wrapped."""
+
+    def step(self, frame: Frame) -> list[FaceView]:
+        """Return the faces of the next frame."""
 
 
 @runtime_checkable
@@ -43,10 +60,13 @@ class Tally:
 
     num_frames: int = 0
     num_ticks: int = 0
+    num_skipped: int = 0
+    """Ticks of live faces left out, because the model could not keep up."""
     track_ids: set[int] = field(default_factory=set)
     follow_s: float = 0.0
     judge_s: float = 0.0
     write_s: float = 0.0
+    delays: Delays = field(default_factory=Delays)
     was_stopped: bool = False
     """Ended by a signal or a closed window, before the source did."""
 
@@ -56,9 +76,76 @@ class Tally:
         self.track_ids.update(judgement.track_id for judgement in judgements)
 
 
+class Stages:
+    """The three stages, one frame at a time, with what each takes by the clock given.
+
+    Args:
+        follower: Finds and follows faces.
+        predictor: Judges them.
+        sink: Gets everything, frame by frame.
+        max_faces: The faces followed longest are judged; others wait.
+        clock: Measures the stages, and nothing else.
+    """
+
+    def __init__(
+        self,
+        follower: Follows,
+        predictor: StreamPredictor,
+        sink: Sink,
+        max_faces: int,
+        clock: Clock = monotonic,
+    ) -> None:
+        self._follower, self._predictor, self._sink = follower, predictor, sink
+        self._max_faces, self._clock = max_faces, clock
+        self.tally = Tally()
+
+    @property
+    def model_period_s(self) -> float:
+        """From one tick of the model's clock to the next."""
+        return self._predictor.period_s
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether whoever looks on has seen enough."""
+        return self._sink.is_closed
+
+    def follow(self, frame: Frame) -> list[FaceView]:
+        """Return the next frame's faces."""
+        started = self._clock()
+        # Ids count up, so the lowest are those followed longest: a newcomer displaces nobody.
+        views = sorted(self._follower.step(frame), key=lambda view: view.track.id)
+        self.tally.num_frames += 1
+        self.tally.follow_s += self._clock() - started
+        return views[: self._max_faces]
+
+    def judge(
+        self, views: Sequence[FaceView], time_s: float, max_ticks: int | None = None
+    ) -> list[Judgement]:
+        """Return the judgements that came due; of each face the newest `max_ticks` at most."""
+        started = self._clock()
+        judgements = self._predictor.step(views, time_s, max_ticks)
+        self.tally.judge_s += self._clock() - started
+        self.tally.num_skipped = self._predictor.num_skipped
+        self.tally.add(judgements)
+        return judgements
+
+    def write(self, moment: Moment) -> None:
+        """Hand on what was seen and said."""
+        started = self._clock()
+        self._sink.write(moment)
+        self.tally.write_s += self._clock() - started
+
+    def finish(self) -> Tally:
+        """Hand on what was still due; return what was done."""
+        rest = self._predictor.finish()
+        self.tally.add(rest)
+        self._sink.finish(rest)
+        return self.tally
+
+
 def run_stages(
     frames: Iterable[Frame],
-    follower: Follower,
+    follower: Follows,
     predictor: StreamPredictor,
     sink: Sink,
     max_faces: int,
@@ -76,25 +163,12 @@ def run_stages(
         clock: Measures the stages, and nothing else.
         asked: Set from elsewhere, it ends the run after the frame in hand.
     """
-    tally = Tally()
+    stages = Stages(follower, predictor, sink, max_faces, clock)
     for frame in frames:
-        started = clock()
-        # Ids count up, so the lowest are those followed longest: a newcomer displaces nobody.
-        views = sorted(follower.step(frame), key=lambda view: view.track.id)[:max_faces]
-        followed = clock()
-        judgements = predictor.step(views, frame.time_s)
-        judged = clock()
-        sink.write(Moment(frame, views, judgements))
-        written = clock()
-        tally.num_frames += 1
-        tally.add(judgements)
-        tally.follow_s += followed - started
-        tally.judge_s += judged - followed
-        tally.write_s += written - judged
-        if sink.is_closed or (asked is not None and asked.is_set()):
-            tally.was_stopped = True
+        views = stages.follow(frame)
+        judgements = stages.judge(views, frame.time_s)
+        stages.write(Moment(frame, views, judgements))
+        if stages.is_closed or (asked is not None and asked.is_set()):
+            stages.tally.was_stopped = True
             break
-    rest = predictor.finish()
-    tally.add(rest)
-    sink.finish(rest)
-    return tally
+    return stages.finish()
