@@ -62,7 +62,7 @@ def write_image(path: Path, image: UInt8[np.ndarray, "h w 3"]) -> None:
 
 
 def _read(
-    source: Path | io.BytesIO, name: str, max_pixels: int, formats: Sequence[str]
+    source: Path | io.BytesIO, name: str, max_pixels: int, formats: tuple[str, ...]
 ) -> UInt8[np.ndarray, "h w 3"]:
     try:
         with warnings.catch_warnings():
