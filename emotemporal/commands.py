@@ -172,6 +172,15 @@ def _live(words: Sequence[str]) -> int:
     return 0
 
 
+def _serve(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.live.serve.config import ServeConfig
+    from emotemporal.live.serve.run import serve
+
+    serve(parse_config(ServeConfig, words, "emotemporal serve"))
+    return 0
+
+
 def _smoothing(words: Sequence[str]) -> int:
     from emotemporal.config import parse_config
     from emotemporal.evaluation.smoothing_report import as_text
@@ -217,4 +226,5 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "predict": Command("a table of probabilities over time, of files", _predict, {}, "--paths"),
     "live": Command("follow, judge and draw faces of a camera or a file", _live, {}),
+    "serve": Command("a page in the browser that judges a camera or a file", _serve, {}),
 }
