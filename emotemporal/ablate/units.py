@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import cache
 from multiprocessing import get_context
@@ -18,8 +19,10 @@ from tqdm import tqdm
 from emotemporal.ablate.nested import fit_fold
 from emotemporal.ablate.study import CompareConfig, Study, load_study, seeds_of
 from emotemporal.baselines.frame_votes import frame_votes
+from emotemporal.data.processes import WorkerDiedError
 from emotemporal.data.sampling import clip_indices
 from emotemporal.inference.predictor import clip_answer
+from emotemporal.stopping import leave_with_parent
 from emotemporal.train.features import ClipFeatures
 from emotemporal.train.heads import head_probabilities
 
@@ -60,11 +63,18 @@ def run_units(
     if not units:
         return
     context = get_context("spawn")
-    pool = ProcessPoolExecutor(min(config.workers, len(units)), mp_context=context)
+    pool = ProcessPoolExecutor(
+        min(config.workers, len(units)), mp_context=context, initializer=leave_with_parent
+    )
     try:
         waiting = {pool.submit(_run_unit, config, unit): unit for unit in units}
         for done in tqdm(as_completed(waiting), total=len(units), desc="folds", unit="fold"):
             yield waiting[done], done.result()
+    except BrokenProcessPool as error:
+        raise WorkerDiedError(
+            "a fold's process was killed, perhaps for want of memory. Finished folds are kept: run "
+            "the same command again, with fewer --workers"
+        ) from error
     finally:
         # After an error the units that wait are not begun: nobody would keep their results.
         pool.shutdown(cancel_futures=True)

@@ -24,7 +24,9 @@ from emotemporal.faces.follow import (
 from emotemporal.faces.steady import steady_views
 from emotemporal.storage import digest, write_json
 from emotemporal.types import FaceView, Frame
-from emotemporal.video.file import VideoError, VideoFile
+from emotemporal.video.file import Backend
+from emotemporal.video.isolated import IsolatedVideo, VideoProcess
+from emotemporal.video.source import VideoError
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,14 @@ class PrepareConfig:
     """A face that the detector confirmed in a smaller share of the video's frames is a failure."""
     max_bad_share: float = 0.02
     """Of the videos; more failures than this fail the whole."""
-    backend: Literal["auto", "decord", "torchcodec", "opencv"] = "auto"
+    backend: Backend = "auto"
     """Who decodes."""
+    stall_s: float = 60.0
+    """A video whose decoder gives no frame for this long is a failure."""
 
     def __post_init__(self) -> None:
+        if not self.stall_s > 0:
+            raise ValueError(f"stall_s is {self.stall_s}; it must be positive")
         if not (0 <= self.min_detected_share <= 1 and 0 <= self.max_bad_share <= 1):
             raise ValueError(
                 f"min_detected_share is {self.min_detected_share}, max_bad_share "
@@ -91,8 +97,26 @@ def _detector(config: DetectorConfig) -> FaceDetector:
     return build_detector(config)
 
 
+@functools.lru_cache(maxsize=1)
+def _decoder(backend: Backend, stall_s: float) -> VideoProcess:
+    return VideoProcess(backend, stall_s)
+
+
+def _open(job: VideoJob, config: PrepareConfig) -> IsolatedVideo:
+    return _decoder(config.backend, config.stall_s).open(job.path)
+
+
+def end_decoder(config: PrepareConfig) -> None:
+    """End the process that decodes this one's videos."""
+    _decoder(config.backend, config.stall_s).close()
+
+
 def clip_video(job: VideoJob, out: Path, config: PrepareConfig) -> VideoDone:
-    """Follow, cut out and write; the record in rows/ is written last and says that all is there."""
+    """Follow, cut out and write; the record in rows/ is written last and says that all is there.
+
+    The video is decoded in a process of its own: one that crashes or hangs its decoder is told as
+    a failure, like any other.
+    """
     try:
         kept = _steady(job, config) if config.boxes == "steady" else _followed(job, config)
         clips = [
@@ -107,7 +131,7 @@ def clip_video(job: VideoJob, out: Path, config: PrepareConfig) -> VideoDone:
 
 def _followed(job: VideoJob, config: PrepareConfig) -> list[tuple[Sequence[FaceView], float]]:
     """Return each face's views, and the share of the video's frames in which it was confirmed."""
-    with VideoFile(job.path, config.backend) as video:
+    with _open(job, config) as video:
         follower = Follower(config.follow, _detector(config.follow.detector))
         counter = _Counter()
         tracks = gather_tracks(counter.count(_within(video, job)), follower)
@@ -121,7 +145,7 @@ def _followed(job: VideoJob, config: PrepareConfig) -> list[tuple[Sequence[FaceV
 def _steady(job: VideoJob, config: PrepareConfig) -> list[tuple[Sequence[FaceView], float]]:
     detector = _detector(config.follow.detector)
     look_every_s = config.follow.tracker.detect_every_s
-    with VideoFile(job.path, config.backend) as video:
+    with _open(job, config) as video:
         return [steady_views(_within(video, job), detector, config.follow.crop, look_every_s)]
 
 
@@ -136,7 +160,7 @@ class _Counter:
             yield frame
 
 
-def _within(video: VideoFile, job: VideoJob) -> Iterator[Frame]:
+def _within(video: IsolatedVideo, job: VideoJob) -> Iterator[Frame]:
     for frame in video:
         if frame.time_s > job.end_s:  # never, where it is not a number
             return

@@ -13,7 +13,13 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from emotemporal.data.clipping import PrepareConfig, VideoJob, clip_video, video_jobs
+from emotemporal.data.clipping import (
+    PrepareConfig,
+    VideoJob,
+    clip_video,
+    end_decoder,
+    video_jobs,
+)
 from emotemporal.data.prepared import (
     FORMAT_VERSION,
     PreparedSet,
@@ -128,8 +134,11 @@ def _prepare(table: DatasetTable, out: Path, config: PrepareConfig, workers: int
     if len(left) < len(jobs):
         _log.info("%s: %d of %d videos are done already", out, len(jobs) - len(left), len(jobs))
     work = partial(clip_video, out=out, config=config)
-    found = in_processes(work, left, workers, "prepare", "video")
-    reasons = {done.key: done.reason for done in found if done.reason}
+    try:
+        found = in_processes(work, left, workers, "prepare", "video")
+        reasons = {done.key: done.reason for done in found if done.reason}
+    finally:
+        end_decoder(config)
     failures = [(job.source, reasons[job.key]) for job in jobs if job.key in reasons]
     rows = _rows(table, jobs, out, set(reasons))
     text = rows.to_csv(index=False, lineterminator="\n").encode()

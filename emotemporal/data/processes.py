@@ -5,10 +5,18 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 import cv2
 from tqdm import tqdm
+
+from emotemporal.stopping import leave_with_parent
+
+
+class WorkerDiedError(OSError):
+    """A worker process ended without an answer; what others had finished is kept."""
+
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
@@ -31,10 +39,19 @@ def in_processes(
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
             futures = [pool.submit(work, job) for job in jobs]
-            for future in as_completed(futures):
-                yield future.result()
-                bar.update()
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+                    bar.update()
+            except BrokenProcessPool as error:
+                raise WorkerDiedError(
+                    f"{title}: a worker process was killed, perhaps for want of memory. What is "
+                    "finished is kept: run the same command again, with fewer workers"
+                ) from error
+            finally:
+                pool.shutdown(cancel_futures=True)  # nobody would keep what waits
 
 
 def _start_worker() -> None:
+    leave_with_parent()
     cv2.setNumThreads(1)  # the workers are the parallelism

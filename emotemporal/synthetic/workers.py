@@ -11,6 +11,8 @@ from typing import TypeVar
 import cv2
 from tqdm import tqdm
 
+from emotemporal.stopping import leave_with_parent
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -46,6 +48,7 @@ def draw_all(
 
 
 def _start_worker() -> None:
+    leave_with_parent()
     # Not OpenCV's function itself: it names no module, so pickle would search them all for it.
     cv2.setNumThreads(1)
 
