@@ -39,11 +39,11 @@ def run_live_stages(
     pacer = _Pacer(source, stages, smoother_lag_s)
     last: Frame | None = None
     for frame in source.watch():
-        if frame is not None:
+        if frame is None:
+            last = None if last is None else pacer.wait(last)
+        elif last is None or frame.time_s > last.time_s:  # else it came while the wait was told
             pacer.step(frame)
             last = frame
-        elif last is not None:
-            last = pacer.wait(last)
         if stages.is_closed or (asked is not None and asked.is_set()):
             stages.tally.was_stopped = True
             break

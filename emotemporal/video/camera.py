@@ -1,10 +1,10 @@
-"""A camera: one thread, one slot, the newest frame wins."""
+"""A camera or a network stream: one thread, one slot, the newest frame wins; the lost return."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol, Self, runtime_checkable
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
 import cv2
 import numpy as np
@@ -12,119 +12,158 @@ from jaxtyping import UInt8
 
 from emotemporal.timing import Clock, monotonic
 from emotemporal.types import Frame
-from emotemporal.video.source import VideoError
+from emotemporal.video.capture import CameraConfig, Capture, open_capture
+from emotemporal.video.connection import Connection
+from emotemporal.video.source import SourceStatus, VideoError
 
-
-@runtime_checkable
-class Capture(Protocol):
-    """What a camera needs of OpenCV's VideoCapture."""
-
-    def isOpened(self) -> bool:  # noqa: N802 (OpenCV's name)
-        """Tell whether there is a device."""
-        ...
-
-    def read(self) -> tuple[bool, np.ndarray]:
-        """Wait for the next frame, BGR."""
-        ...
-
-    def release(self) -> None:
-        """Free the device."""
-        ...
+_MAX_HUNG = 2  # threads left waiting in a driver; more would only wait for the same device
 
 
 class Camera:
-    """A live camera as a source of frames. A context manager; leaving it frees the device.
+    """A live source of frames: a camera by its number, a stream by its URL. A context manager.
 
     A thread reads all the time, so that what the loop gets is the newest frame and not the oldest
-    in a queue; frames that come while the loop is busy are dropped. Times count from the first
-    frame and are taken when the frame arrives. What goes wrong in the thread is raised in the loop.
+    in a queue; frames that come while the loop is busy are dropped and counted. Times count from
+    the first frame and are taken when a frame arrives: a rate that a device claims is not believed.
+    One that is lost or freezes is opened again, with growing pauses; its frames may then have
+    another size, and times go on.
+
+    Args:
+        address: Number of a camera, or a URL that OpenCV's FFmpeg opens.
+        config: How long is waited for what.
+        clock: Stamps frames.
+        open_with: Opens the device.
 
     Raises:
-        VideoError: The camera cannot be opened, or gives no frame for `timeout_s`.
+        VideoError: It cannot be opened at first, or gives no frame for `give_up_s`.
     """
 
     def __init__(
         self,
-        index: int,
-        timeout_s: float = 5.0,
+        address: int | str,
+        config: CameraConfig | None = None,
         clock: Clock = monotonic,
-        open_capture: Callable[[int], Capture] = cv2.VideoCapture,
+        open_with: Callable[[int | str, CameraConfig], Capture] = open_capture,
     ) -> None:
-        self._index = index
-        self._timeout_s = timeout_s
-        self._clock = clock
-        self._open_capture = open_capture
-        self._condition = threading.Condition()
-        self._slot: tuple[UInt8[np.ndarray, "h w 3"], float] | None = None
-        self._error: Exception | None = None
-        self._is_leaving = False
-        self._thread: threading.Thread | None = None
-        self.num_dropped = 0
-        """Frames that came while the loop was busy."""
+        self._address, self._config = address, config or CameraConfig()
+        self._clock, self._open = clock, open_with
+        self._connection: Connection | None = None
+        self._hung: list[Connection] = []
+        self._first_s: float | None = None
+        self._newest_s = 0.0
+        self._num_dropped = 0
+        self._num_reconnects = 0
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages; without the password that a URL may hold."""
+        if isinstance(self._address, int):
+            return f"camera {self._address}"
+        parts = urlsplit(self._address)
+        place = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, place, parts.path, "", ""))
 
     def __enter__(self) -> Self:
-        capture = self._open_capture(self._index)
+        capture = self._open(self._address, self._config)
         if not capture.isOpened():
             capture.release()
-            raise VideoError(
-                f"camera {self._index} cannot be opened; is it plugged in, and does no other "
-                "program use it? Other cameras have other numbers"
-            )
-        self._is_leaving = False
-        # A daemon: a driver that hangs in read() must not keep the program from ending.
-        self._thread = threading.Thread(target=self._read_all, args=(capture,), daemon=True)
-        self._thread.start()
+            raise VideoError(f"{self.name} cannot be opened; {self._remedy()}")
+        self._newest_s = self._clock()
+        self._connection = self._connect(capture)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        with self._condition:
-            self._is_leaving = True
-            self._condition.notify_all()
-        if self._thread is not None:
-            self._thread.join(timeout=1.0)
-        self._thread = None
+        connections = [c for c in (self._connection, *self._hung) if c is not None]
+        self._connection = None
+        for connection in connections:
+            connection.leave()
+        for connection in connections:
+            connection.join(self._config.leave_s)
+        self._hung = []
 
     def __iter__(self) -> Iterator[Frame]:
-        index, first_s, last_s = 0, None, -1.0
-        while (taken := self._take()) is not None:
-            image_bgr, now_s = taken
-            first_s = now_s if first_s is None else first_s
-            time_s = now_s - first_s
+        """Give frames until it is lost for good, or the stream is over."""
+        return (frame for frame in self.watch() if frame is not None)
+
+    def watch(self) -> Iterator[Frame | None]:
+        """Give each newest frame, and None every `idle_s` while there is none."""
+        index, last_s = 0, -1.0
+        while (connection := self._connection) is not None:
+            taken = connection.take(self._config.idle_s)
+            if taken is None:
+                if connection.is_over:
+                    return
+                self._look_after(connection)
+                yield None
+                continue
+            image_bgr, stamp_s = taken
+            self._newest_s = stamp_s
+            self._first_s = stamp_s if self._first_s is None else self._first_s
+            time_s = stamp_s - self._first_s
             if time_s <= last_s:  # two frames in one tick of a coarse clock
                 continue
-            image = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-            yield Frame(image, time_s, index)
+            yield Frame(_to_rgb(image_bgr), time_s, index)
             index, last_s = index + 1, time_s
 
-    def _take(self) -> tuple[UInt8[np.ndarray, "h w 3"], float] | None:
-        with self._condition:
-            came = self._condition.wait_for(
-                lambda: self._slot is not None or self._error is not None or self._is_leaving,
-                timeout=self._timeout_s,
-            )
-            if self._slot is not None:
-                taken, self._slot = self._slot, None
-                return taken
-            if self._error is not None:
-                raise self._error
-            if not came:
-                raise VideoError(f"camera {self._index} gave no frame for {self._timeout_s} s")
-            return None
+    def now_s(self) -> float:
+        """Return the time now, on the scale of its frames; 0 before the first."""
+        return 0.0 if self._first_s is None else self._clock() - self._first_s
 
-    def _read_all(self, capture: Capture) -> None:
-        try:
-            while not self._is_leaving:
-                is_good, image_bgr = capture.read()
-                now_s = self._clock()
-                if not is_good:
-                    raise VideoError(f"camera {self._index} stopped giving frames; unplugged?")
-                with self._condition:
-                    self.num_dropped += self._slot is not None
-                    self._slot = (np.asarray(image_bgr, dtype=np.uint8), now_s)
-                    self._condition.notify_all()
-        except (VideoError, cv2.error) as error:
-            with self._condition:
-                self._error = error
-                self._condition.notify_all()
-        finally:
-            capture.release()
+    @property
+    def status(self) -> SourceStatus:
+        """How it fares now."""
+        connection, now_s = self._connection, self._clock()
+        age_s = max(0.0, now_s - self._newest_s)
+        dropped, reconnects = self._num_dropped, self._num_reconnects
+        reason, retry_in_s, is_lost = "", 0.0, False
+        if connection is not None:
+            dropped += connection.num_dropped
+            reconnects += connection.num_reconnects
+            reason, retry_in_s, is_lost = connection.trouble(now_s)
+        if is_lost:
+            return SourceStatus("reconnecting", age_s, dropped, reconnects, retry_in_s, reason)
+        is_late = age_s > self._config.stall_s
+        return SourceStatus(
+            "stalled" if is_late else "running", age_s, dropped, reconnects, reason=reason
+        )
+
+    def _connect(self, capture: Capture | None) -> Connection:
+        def reopen() -> Capture:
+            return self._open(self._address, self._config)
+
+        has_own_pace = isinstance(self._address, str)
+        connection = Connection(capture, reopen, self._config, self._clock, has_own_pace)
+        connection.start()
+        return connection
+
+    def _look_after(self, connection: Connection) -> None:
+        """Give up what stays away, and leave a driver that hangs to itself."""
+        connection.raise_error()
+        now_s = self._clock()
+        silent_s = now_s - self._newest_s
+        limit_s = self._config.give_up_s
+        if limit_s is not None and silent_s > limit_s:
+            reason, _, _ = connection.trouble(now_s)
+            raise VideoError(
+                f"{self.name} gave no frame for {silent_s:.1f} s{': ' + reason if reason else ''}; "
+                f"{self._remedy()}"
+            )
+        self._hung = [hung for hung in self._hung if hung.is_alive]
+        if connection.is_hung(now_s) and len(self._hung) < _MAX_HUNG:
+            connection.leave()
+            self._hung.append(connection)
+            self._num_dropped += connection.num_dropped
+            self._num_reconnects += connection.num_reconnects
+            self._connection = self._connect(None)
+
+    def _remedy(self) -> str:
+        if isinstance(self._address, int):
+            return (
+                "is it plugged in, and does no other program use it? Other cameras have other "
+                "numbers"
+            )
+        return "is the address right, and can it be reached from here?"
+
+
+def _to_rgb(image_bgr: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    return np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)

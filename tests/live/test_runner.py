@@ -20,9 +20,11 @@ from emotemporal.models.meta import read_meta
 from emotemporal.stopping import stop_when_asked
 from emotemporal.types import Box
 from emotemporal.video.camera import Camera
+from emotemporal.video.capture import CameraConfig
 from emotemporal.video.file import VideoFile
 from emotemporal.video.source import VideoError
 from tests.fakes import FakeDetector, FakeEngine, FakeSource
+from tests.video.devices import Device, Script
 
 HAAR = DetectorConfig("haar")
 NOISE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -88,31 +90,16 @@ def test_a_truncated_file_leaves_no_outputs(tiny_checkpoint, tiny_scene, tmp_pat
     assert list(tmp_path.iterdir()) == [half]
 
 
-class FailingCapture:
-    """A camera that gives a few frames and is then unplugged."""
-
-    def __init__(self, index):
-        self._left = 5
-
-    def isOpened(self):  # noqa: N802
-        return True
-
-    def read(self):
-        self._left -= 1
-        return self._left >= 0, NOISE
-
-    def release(self):
-        pass
-
-
 def test_a_camera_that_fails_is_told_and_what_it_gave_is_kept(
     tiny_checkpoint, tmp_path, monkeypatch
 ):
+    device = Device(Script(5, then="fails", size_wh=(80, 60)), Script(is_opened=False))
     monkeypatch.setattr(
-        "emotemporal.live.runner.Camera", lambda index: Camera(index, open_capture=FailingCapture)
+        "emotemporal.live.runner.Camera",
+        lambda index: Camera(index, CameraConfig(give_up_s=0.1, idle_s=0.01), open_with=device),
     )
     table = tmp_path / "live.csv"
-    with pytest.raises(VideoError, match="camera 3 stopped giving frames"):
+    with pytest.raises(VideoError, match="camera 3 gave no frame"):
         run_live(live_config(tiny_checkpoint, "3", csv=str(table)))
     assert table.read_text().startswith("time_s,track_id")
 

@@ -1,0 +1,64 @@
+"""What `--source` names: a camera, a stream, a folder of images or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tqdm import tqdm
+
+from emotemporal.timing import Clock
+from emotemporal.types import Frame
+from emotemporal.video.camera import Camera
+from emotemporal.video.capture import CameraConfig
+from emotemporal.video.file import VideoFile
+from emotemporal.video.folder import ImageFolder, ImageFolderConfig
+
+SourceKind = Literal["camera", "stream", "folder", "file"]
+
+
+def kind_of(source: str) -> SourceKind:
+    """Tell what a source is: a number, a URL, a folder or a file."""
+    if source.isdecimal():
+        return "camera"
+    if "://" in source:
+        return "stream"
+    return "folder" if Path(source).is_dir() else "file"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A source that waits: every frame of it is taken, whatever time that takes."""
+
+    frames: Iterable[Frame]
+    rate_hz: float
+
+
+def open_recorded(source: str, folder: ImageFolderConfig, stack: ExitStack) -> Recorded:
+    """Open a file or a folder of images, with progress where somebody watches.
+
+    Raises:
+        FileNotFoundError: There is none.
+        VideoError: It cannot be read.
+    """
+    if kind_of(source) == "folder":
+        images = stack.enter_context(ImageFolder(Path(source), folder))
+        frames, count, rate_hz = iter(images), len(images), images.frame_rate_hz
+    else:
+        video = stack.enter_context(VideoFile(Path(source)))
+        frames, count, rate_hz = iter(video), video.info.num_frames, video.info.frame_rate_hz
+    progress = tqdm(frames, Path(source).name, count, unit="frame", disable=None)
+    return Recorded(stack.enter_context(progress), rate_hz)
+
+
+def open_live(source: str, config: CameraConfig, clock: Clock, stack: ExitStack) -> Camera:
+    """Open a camera or a network stream.
+
+    Raises:
+        VideoError: It cannot be opened.
+    """
+    address = int(source) if kind_of(source) == "camera" else source
+    return stack.enter_context(Camera(address, config, clock))
