@@ -171,6 +171,13 @@ class StreamPredictor:
             due = [ticks[-max_ticks:] for ticks in due]
         return self._judge(due)
 
+    def smooth_with(self, smoothing: SmoothingConfig) -> None:
+        """Go on with another smoother, from here; the network's memory stays."""
+        self._smoother = build_smoother(smoothing)
+        self._label_rule = build_label_rule(smoothing)
+        for stream in self._streams.values():
+            stream.smoother_state = stream.label_state = None
+
     def finish(self) -> list[Judgement]:
         """End all streams; give back what was still due."""
         return self._judge([self._end(stream) for stream in list(self._streams.values())])

@@ -67,6 +67,11 @@ def put_bar(picture: Picture, area: Area, colour: Colour) -> None:
         _blend(picture, area.x, area.y, mask, colour)
 
 
+def put_warning(picture: Picture, area: Area, colour: Colour) -> None:
+    """Draw a triangle that stands on its side, with an exclamation mark cut out."""
+    _blend(picture, area.x, area.y, _warning_mask(area.width, area.height), colour)
+
+
 def put_columns(picture: Picture, area: Area, columns: UInt8[np.ndarray, "cols 3"]) -> None:
     """Fill a rectangle with one colour a column; what lies outside the picture is left out."""
     x1, x2 = max(area.x, 0), min(area.right, picture.shape[1])
@@ -132,6 +137,19 @@ def _font(size_px: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size_px)
     assert isinstance(font, ImageFont.FreeTypeFont), "Pillow without FreeType"
     return font
+
+
+@lru_cache(maxsize=16)
+def _warning_mask(width: int, height: int) -> Float[np.ndarray, "mh mw"]:
+    image = Image.new("L", (8 * width, 8 * height))
+    draw = ImageDraw.Draw(image)
+    right, bottom = 8 * width, 8 * height
+    draw.polygon([(right / 2, 0.06 * bottom), (right, 0.94 * bottom), (0, 0.94 * bottom)], 255)
+    half = 0.055 * right
+    draw.rectangle((right / 2 - half, 0.36 * bottom, right / 2 + half, 0.66 * bottom), 0)
+    draw.rectangle((right / 2 - half, 0.73 * bottom, right / 2 + half, 0.83 * bottom), 0)
+    small = image.resize((width, height), Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.float32) / 255
 
 
 @lru_cache(maxsize=256)

@@ -1,34 +1,152 @@
-"""All that a live run gives: the table, and the picture to a file and to a window."""
+"""All that a live run gives: tables, and the picture to files and to a window with its keys."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import Self
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
 
 from emotemporal.inference.predictor import Judgement
+from emotemporal.live.formats import TableFormat, open_tables
 from emotemporal.live.overlay import Overlay
+from emotemporal.live.page import PageAbout
+from emotemporal.live.recording import Recording
 from emotemporal.live.scene import Scene
-from emotemporal.live.sinks import JudgementTable, Recording, Window
 from emotemporal.live.stages import Moment
+from emotemporal.live.status import StatusLine
+from emotemporal.live.tables import Table
+from emotemporal.live.window import HELP, Action, Window
+from emotemporal.storage import write_atomically
 
-_RATE_OVER = 30  # frames: a second or so, steady enough to read
+_Picture = UInt8[np.ndarray, "h w 3"]
+_PAUSED_MS = 40
+"""Between two looks at the keys while the picture stands still."""
+_NOTE_FOR = 45  # pictures: long enough to read a line
+
+
+@dataclass(frozen=True)
+class OutputFiles:
+    """Where a live run's results go."""
+
+    tables: Mapping[TableFormat, Path] = field(default_factory=dict)
+    video: Path | None = None
+    captures: Path = Path()
+    """The folder for what the window's keys keep: screenshots and recordings."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file that is written, whatever keys are pressed."""
+        return (*([] if self.video is None else [self.video]), *self.tables.values())
+
+
+class Pictures:
+    """Where pictures go besides the window, on a key: a screenshot, a recording begun and ended.
+
+    Args:
+        folder: For both.
+        rate_hz: Of the source; None for a camera.
+        now: Names the files.
+    """
+
+    def __init__(
+        self, folder: Path, rate_hz: float | None, now: Callable[[], datetime] = datetime.now
+    ) -> None:
+        self._folder, self._rate_hz, self._now = folder, rate_hz, now
+        self._recording: Recording | None = None
+        self._path = Path()
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether pictures are being recorded."""
+        return self._recording is not None
+
+    def write(self, picture: _Picture, time_s: float) -> None:
+        """Take the next picture."""
+        if self._recording is not None:
+            self._recording.write(picture, time_s)
+
+    def shoot(self, picture: _Picture) -> str:
+        """Keep one picture; return what to say of it."""
+        path = self._free(".png")
+        _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        write_atomically(path, data.tobytes())
+        return f"wrote {path.name}"
+
+    def toggle(self) -> str:
+        """Begin a recording or end it; return what to say of it."""
+        if self._recording is not None:
+            self.close()
+            return f"wrote {self._path.name}"
+        self._path = self._free(".mp4")
+        self._recording = Recording(self._path, self._rate_hz).__enter__()
+        return f"recording {self._path.name}"
+
+    def close(self) -> None:
+        """End a recording that is under way; what it has is kept."""
+        if self._recording is not None:
+            self._recording.__exit__(None)
+        self._recording = None
+
+    def _free(self, suffix: str) -> Path:
+        stem = f"emotemporal-{self._now():%Y%m%d-%H%M%S}"
+        path, number = self._folder / f"{stem}{suffix}", 1
+        while path.exists():
+            number += 1
+            path = self._folder / f"{stem}-{number}{suffix}"
+        return path
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the window's keys can change in a run, and what may change while it stands still."""
+
+    next_smoother: Callable[[], str] | None = None
+    """Changes the smoother and says to which; None where it cannot be changed."""
+    asked: Event = field(default_factory=Event)
+    """Set from elsewhere, it ends a pause: the run is to stop."""
 
 
 class LiveOutputs:
-    """A `Sink` of sinks. The picture is drawn only if somebody takes it."""
+    """A `Sink` of sinks, and a context manager. The picture is drawn only if somebody takes it.
+
+    Args:
+        overlay: Draws.
+        tables: Get the judgements.
+        recording: Gets every labelled picture.
+        window: Gets them too, and has keys.
+        pictures: What the keys keep.
+        controls: What else its keys do.
+    """
 
     def __init__(
         self,
         overlay: Overlay,
-        table: JudgementTable | None,
-        recording: Recording | None,
-        window: Window | None,
-        show_rate: bool,
+        tables: Sequence[Table] = (),
+        recording: Recording | None = None,
+        window: Window | None = None,
+        pictures: Pictures | None = None,
+        controls: Controls | None = None,
     ) -> None:
-        self._overlay, self._scene = overlay, Scene()
-        self._table, self._recording, self._window = table, recording, window
-        self._show_rate = show_rate
-        self._recent_s: deque[float] = deque(maxlen=_RATE_OVER + 1)
+        self._overlay, self._scene, self._line = overlay, Scene(), StatusLine()
+        self._tables, self._recording, self._window = tables, recording, window
+        self._pictures = pictures or Pictures(Path(), None)
+        self._controls = controls or Controls()
+        self._shows_help = self._is_paused = False
+        self._note, self._note_left = "", 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._pictures.close()
 
     @property
     def is_closed(self) -> bool:
@@ -36,34 +154,83 @@ class LiveOutputs:
         return self._window is not None and self._window.is_closed
 
     def write(self, moment: Moment) -> None:
-        """Take the next frame with all that was seen and said of it."""
-        if self._table is not None:
-            self._table.write(moment.judgements)
+        """Take the next frame with all that was seen and said of it; wait while paused."""
+        for table in self._tables:
+            table.write(moment.judgements)
         if self._recording is None and self._window is None:
             return
         frame = moment.frame
-        self._recent_s.append(frame.time_s)
         faces = self._scene.step(moment.views, moment.judgements, frame.time_s)
-        status = self._status(frame.time_s, len(faces))
+        status = self._line.step(moment)
         picture = self._overlay.draw(frame.image, faces, frame.time_s, status)
-        if self._recording is not None:
-            self._recording.write(picture, frame.time_s)
+        for sink in (self._recording, self._pictures):
+            if sink is not None:
+                sink.write(picture, frame.time_s)
         if self._window is not None:
-            self._window.write(picture)
+            self._show(self._window, picture)
 
     def finish(self, judgements: Sequence[Judgement]) -> None:
         """Take the judgements that were still due when the source ended."""
-        if self._table is not None:
-            self._table.write(judgements)
+        for table in self._tables:
+            table.write(judgements)
 
-    def _status(self, time_s: float, num_faces: int) -> str:
-        minutes, seconds = divmod(int(10 * time_s) / 10, 60)
-        words = [
-            f"{int(minutes):02d}:{seconds:04.1f}",
-            f"{num_faces} face" + ("" if num_faces == 1 else "s"),
-        ]
-        if self._show_rate and len(self._recent_s) > 1:
-            # From the frames' own times: n stamps span n - 1 periods.
-            span_s = self._recent_s[-1] - self._recent_s[0]
-            words.append(f"{(len(self._recent_s) - 1) / span_s:.0f} fps")
-        return "   ".join(words)
+    def _show(self, window: Window, picture: _Picture) -> None:
+        self._act(window.write(self._with_notes(picture)), picture)
+        while self._is_paused and not (window.is_closed or self._controls.asked.is_set()):
+            self._act(window.write(self._with_notes(picture), _PAUSED_MS), picture)
+        self._is_paused = False
+
+    def _act(self, action: Action | None, picture: _Picture) -> None:
+        self._note_left = max(0, self._note_left - 1)
+        if action == "pause":
+            self._is_paused = not self._is_paused
+        elif action == "help":
+            self._shows_help = not self._shows_help
+        elif action == "screenshot":
+            self._say(self._pictures.shoot(picture))
+        elif action == "record":
+            self._say(self._pictures.toggle())
+        elif action == "smoother" and self._controls.next_smoother is not None:
+            self._say(self._controls.next_smoother())
+
+    def _say(self, note: str) -> None:
+        self._note, self._note_left = note, _NOTE_FOR
+
+    def _with_notes(self, picture: _Picture) -> _Picture:
+        """Draw what is for the window alone: recordings and screenshots are without it."""
+        badges = ["paused"] * self._is_paused + ["recording"] * self._pictures.is_recording
+        note = self._note if self._note_left else ""
+        if not (badges or note or self._shows_help):
+            return picture
+        return self._overlay.draw_notes(picture, badges, note, HELP if self._shows_help else ())
+
+
+def open_outputs(
+    files: OutputFiles,
+    overlay: Overlay,
+    about: PageAbout,
+    rate_hz: float | None,
+    window: Window | None,
+    controls: Controls,
+    stack: ExitStack,
+) -> LiveOutputs:
+    """Open all that results go to; `stack` finishes them.
+
+    Args:
+        files: Where.
+        overlay: Draws.
+        about: What a page and annotations say of the run.
+        rate_hz: Of the source, where it is known beforehand: a file's.
+        window: If there is one.
+        controls: What the window's keys change.
+        stack: Left well, every file has its name; left with an error, none.
+    """
+    tables = open_tables(files.tables, about, stack)
+    recording = None
+    if files.video is not None:
+        recording = stack.enter_context(Recording(files.video, rate_hz))
+    if window is not None:
+        stack.enter_context(window)
+    pictures = Pictures(files.captures, rate_hz)
+    outputs = LiveOutputs(overlay, tables, recording, window, pictures, controls)
+    return stack.enter_context(outputs)

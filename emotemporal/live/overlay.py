@@ -11,10 +11,11 @@ from jaxtyping import UInt8
 
 from emotemporal.inference.caution import WEAK_MARK, Caution
 from emotemporal.labels import Emotion, LabelSpace
-from emotemporal.live import canvas, cards
+from emotemporal.live import canvas, cards, notices
 from emotemporal.live.canvas import Area, Picture
 from emotemporal.live.palette import COLOURS, FAINT_INK, INK
 from emotemporal.live.scene import FaceCard
+from emotemporal.live.status import Status
 from emotemporal.types import Box
 
 Side = Literal["right", "left", "below", "above", "inside"]
@@ -62,7 +63,7 @@ class Overlay:
         """Of the faces of the last picture, by track."""
 
     def draw(
-        self, image: Picture, faces: Sequence[FaceCard], time_s: float, status: str
+        self, image: Picture, faces: Sequence[FaceCard], time_s: float, status: Status
     ) -> UInt8[np.ndarray, "h w 3"]:
         """Return a copy of an RGB picture with its faces labelled.
 
@@ -70,14 +71,14 @@ class Overlay:
             image: Left as it is.
             faces: Largest first: they get the best places.
             time_s: Of the picture: the right end of the timelines.
-            status: A few words for the upper left corner.
+            status: For the upper left corner; its alert stands below.
         """
         picture = image.copy()
         unit = text_size_px(image)
         for face in reversed(faces):
             colour = cards.face_colour(face.latest)
             canvas.put_corners(picture, _to_area(face.box), max(1, round(unit / 7)), colour)
-        taken = [_put_status(picture, status, unit)]
+        taken = notices.put_status(picture, status, unit)
         if self._config.show_legend:
             taken += _put_legend(picture, self._shown, self._caution, unit)
         taken += [_to_area(face.box) for face in faces]
@@ -90,6 +91,25 @@ class Overlay:
             self._put(picture, face, places[face.track_id], time_s, unit)
         self.places = places
         return picture
+
+    def draw_notes(
+        self,
+        picture: Picture,
+        badges: Sequence[str],
+        note: str = "",
+        keys: Sequence[tuple[str, str]] = (),
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """Return a copy with what is for the window alone.
+
+        Args:
+            picture: As `draw` gave it.
+            badges: States, such as `recording`; upper right.
+            note: What a key just did.
+            keys: Each with what it does: the help panel.
+        """
+        noted = picture.copy()
+        notices.put_notes(noted, badges, note, keys, text_size_px(picture))
+        return noted
 
     def _put(
         self, picture: Picture, face: FaceCard, place: Place, time_s: float, unit: int
@@ -151,15 +171,6 @@ def _beside(
         return Area(along_x, box.y - gap - card_height, card_width, card_height)
     lowest = max(0, min(box.bottom, height) - card_height)
     return Area(along_x, lowest, card_width, card_height)
-
-
-def _put_status(picture: Picture, status: str, unit: int) -> Area:
-    pad, margin = round(0.4 * unit), round(0.6 * unit)
-    width = canvas.text_width(status, unit) + 2 * pad
-    area = Area(margin, margin, width, round(1.25 * unit) + 2 * (pad // 2))
-    canvas.put_plate(picture, area, radius=pad)
-    canvas.put_text(picture, status, area.x + pad, area.y + pad // 2, unit, INK)
-    return area
 
 
 def _put_legend(

@@ -20,8 +20,9 @@ from emotemporal.inference.pick import describe, pick_smoothing, refuse_both
 from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor
 from emotemporal.inference.prior import wanted_prior
 from emotemporal.inference.smoothing import SmoothingConfig
-from emotemporal.live.sinks import JudgementTable, TextOut, growing_file
+from emotemporal.live.files import TextOut, growing_file
 from emotemporal.live.stages import Moment, Tally, run_stages
+from emotemporal.live.tables import CsvTable
 from emotemporal.types import Frame
 from emotemporal.video.file import VideoFile
 from emotemporal.video.image import ImageError, read_image
@@ -144,7 +145,7 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
     with ExitStack() as stack:
         if config.csv is not None:
             out = stack.enter_context(growing_file(Path(config.csv)))
-        table = JudgementTable(sys.stdout if out is None else out, meta.labels, has_source=True)
+        table = CsvTable(sys.stdout if out is None else out, meta.labels, has_source=True)
         for path in config.paths:
             rows = _Rows()
             try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from tqdm import tqdm
 
@@ -15,15 +15,17 @@ from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.caution import Caution
-from emotemporal.inference.load import EngineChoice, load_model
+from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
 from emotemporal.inference.pick import describe, pick_smoothing, refuse_both
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
-from emotemporal.labels import LabelSpace
-from emotemporal.live.outputs import LiveOutputs
+from emotemporal.live.formats import TableFormat
+from emotemporal.live.outputs import Controls, OutputFiles, open_outputs
 from emotemporal.live.overlay import Overlay, OverlayConfig
-from emotemporal.live.sinks import JudgementTable, Recording, Window, growing_file, has_display
+from emotemporal.live.page import PageAbout
+from emotemporal.live.smoother_keys import SmootherKeys
 from emotemporal.live.stages import Tally, run_stages
+from emotemporal.live.window import Window, has_display
 from emotemporal.stopping import stop_when_asked
 from emotemporal.timing import Clock, monotonic
 from emotemporal.types import Frame
@@ -50,7 +52,17 @@ class LiveConfig:
     output: str | None = None
     """Labelled video, `.mp4`, `.webm` or `.avi`."""
     csv: str | None = None
-    """Table of all judgements, a row a face and tick of the model's clock."""
+    """Table of all judgements, a row a face and tick of the model's clock; see docs/tables.md."""
+    jsonl: str | None = None
+    """The same rows as JSON lines."""
+    parquet: str | None = None
+    """The same rows as Parquet."""
+    eaf: str | None = None
+    """What was shown, as annotations for ELAN (`.eaf`): two tiers a face."""
+    html: str | None = None
+    """A page of its own that plays every face's timeline in step with the video."""
+    captures: str = "."
+    """The folder for what keys of the window keep: screenshots and recordings."""
     device: str = "cpu"
     num_threads: int = 1
     """Of the network on a CPU. One frame is too little work for several, which wait for each other
@@ -83,11 +95,18 @@ class LiveConfig:
             raise ValueError(f"num_threads is {self.num_threads}; at least 1 does the work")
         if self.max_faces < 1:
             raise ValueError(f"max_faces is {self.max_faces}; at least 1 is judged")
-        paths = [Path(path).resolve() for path in (self.source, self.output, self.csv) if path]
-        if len(set(paths)) < len(paths):
-            raise ValueError("source, output and csv must be different files")
+        paths = [Path(self.source), *self.output_files().paths]
+        if len({path.resolve() for path in paths}) < len(paths):
+            raise ValueError("source, output and tables must be different files")
         refuse_both(self.smoothing, self.max_lag)
         self.stream_config()
+
+    def output_files(self) -> OutputFiles:
+        """Return where results go."""
+        tables = {
+            name: Path(path) for name in get_args(TableFormat) if (path := getattr(self, name))
+        }
+        return OutputFiles(tables, Path(self.output) if self.output else None, Path(self.captures))
 
     @property
     def camera_index(self) -> int | None:
@@ -164,8 +183,11 @@ def run_live(config: LiveConfig, clock: Clock = monotonic) -> LiveSummary:
     with ExitStack() as stack:
         frames, rate_hz = _open_source(config, lost, stack)
         overlay = Overlay(meta.labels, config.overlay, predictor.caution)
-        outputs = _open_outputs(config, overlay, meta.labels, rate_hz, stack)
+        about = _about(config, model, predictor)
         asked = stack.enter_context(stop_when_asked())
+        controls = Controls(SmootherKeys(predictor, stream.smoothing), asked)
+        files, window = config.output_files(), _window(config)
+        outputs = open_outputs(files, overlay, about, rate_hz, window, controls, stack)
         tally = run_stages(frames, follower, predictor, outputs, config.max_faces, clock, asked)
     if lost:
         raise lost[0]
@@ -199,22 +221,22 @@ def _until_lost(camera: Iterable[Frame], lost: list[VideoError]) -> Iterator[Fra
         lost.append(error)
 
 
-def _open_outputs(
-    config: LiveConfig,
-    overlay: Overlay,
-    labels: LabelSpace,
-    rate_hz: float | None,
-    stack: ExitStack,
-) -> LiveOutputs:
-    table = recording = window = None
-    if config.csv is not None:
-        table = JudgementTable(stack.enter_context(growing_file(Path(config.csv))), labels)
-    if config.output is not None:
-        recording = stack.enter_context(Recording(Path(config.output), rate_hz))
-    if config.window == "yes" or (config.window == "auto" and has_display()):
-        window = stack.enter_context(Window("emotemporal"))
-    is_live = config.camera_index is not None
-    return LiveOutputs(overlay, table, recording, window, is_live)
+def _about(config: LiveConfig, model: LoadedModel, predictor: StreamPredictor) -> PageAbout:
+    # A camera's pictures are in the labelled video, if anywhere.
+    video = config.output if config.camera_index is not None else config.source
+    return PageAbout(
+        Path(video).name if video else "live",
+        model.meta.labels,
+        predictor.caution,
+        predictor.period_s,
+        Path(video) if video else None,
+        str(model),
+    )
+
+
+def _window(config: LiveConfig) -> Window | None:
+    is_wanted = config.window == "yes" or (config.window == "auto" and has_display())
+    return Window("emotemporal") if is_wanted else None
 
 
 def _summarise(config: LiveConfig, tally: Tally, detector: str, caution: Caution) -> LiveSummary:
@@ -228,6 +250,6 @@ def _summarise(config: LiveConfig, tally: Tally, detector: str, caution: Caution
         tally.write_s * per_frame,
         detector,
         tally.was_stopped,
-        tuple(path for path in (config.output, config.csv) if path),
+        tuple(str(path) for path in config.output_files().paths),
         caution,
     )

@@ -21,6 +21,8 @@ class FaceCard:
     box: Box
     history: Sequence[Judgement]
     """Of the last `HISTORY_S` seconds, oldest first; empty before the first judgement."""
+    is_usable: bool = True
+    """One that is not is too small to judge: followed and drawn grey."""
 
     @property
     def latest(self) -> Judgement | None:
@@ -38,14 +40,17 @@ class Scene:
         self, views: Iterable[FaceView], judgements: Iterable[Judgement], time_s: float
     ) -> list[FaceCard]:
         """Move on to a frame; give back its faces, largest first."""
-        boxes = {view.track.id: view.track.box for view in views}
+        seen = {view.track.id: view for view in views}
         # Ids are never given twice, so a face out of view needs no memory.
-        self._histories = {i: self._histories.get(i, deque()) for i in boxes}
+        self._histories = {i: self._histories.get(i, deque()) for i in seen}
         for judgement in judgements:
             if judgement.track_id in self._histories:
                 self._histories[judgement.track_id].append(judgement)
         for history in self._histories.values():
             while len(history) > 1 and history[1].time_s <= time_s - HISTORY_S:
                 history.popleft()
-        cards = [FaceCard(i, box, tuple(self._histories[i])) for i, box in boxes.items()]
+        cards = [
+            FaceCard(i, view.track.box, tuple(self._histories[i]), view.is_usable)
+            for i, view in seen.items()
+        ]
         return sorted(cards, key=lambda card: (-card.box.height_px, card.track_id))

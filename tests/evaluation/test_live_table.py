@@ -4,7 +4,7 @@ import pytest
 
 from emotemporal.evaluation.live_table import judge_live_table
 from emotemporal.labels import SAVEE_7, Emotion
-from emotemporal.live.sinks import JudgementTable
+from emotemporal.live.tables import CsvTable
 
 BOXES = {0: (0, 0, 10, 10), 1: (100, 0, 110, 10)}
 TIMES_S = np.arange(40) / 10
@@ -103,7 +103,7 @@ def test_tables_that_say_nothing_are_refused(judge, table, faces, told):
 
 def test_the_columns_are_those_that_live_and_the_drawn_scene_write(tmp_path, tiny_scene):
     with (tmp_path / "live.csv").open("w") as out:
-        JudgementTable(out, SAVEE_7)
+        CsvTable(out, SAVEE_7)
     live = pd.read_csv(tmp_path / "live.csv")
     scene = pd.read_csv(tiny_scene.with_suffix(".truth.csv"))
     assert set(ticks().columns) <= set(live.columns)

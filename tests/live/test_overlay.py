@@ -13,6 +13,7 @@ from emotemporal.live.canvas import Area
 from emotemporal.live.overlay import Overlay, OverlayConfig, text_size_px
 from emotemporal.live.palette import COLOURS, FAINT_INK, INK, PLATE, TRACK
 from emotemporal.live.scene import FaceCard, Scene
+from emotemporal.live.status import Status
 from emotemporal.types import Box, FaceView, Track
 
 SHARES = np.array([0.05, 0.6, 0.15, 0.1, 0.04, 0.03, 0.02, 0.01])
@@ -60,7 +61,7 @@ def contrast(one, two):
 @pytest.mark.parametrize("judgement", [HAPPY, WARMING, None], ids=["shown", "warming", "new"])
 def test_a_face_is_labelled_on_any_picture(size_hw, box, judgement):
     image = grey(*size_hw)
-    picture = Overlay(AFFECTNET_8).draw(image, [card(box, judgement)], 10.0, "00:10.0")
+    picture = Overlay(AFFECTNET_8).draw(image, [card(box, judgement)], 10.0, Status(("00:10.0",)))
     assert picture.shape == image.shape
     assert picture.dtype == np.uint8
     assert np.any(picture != image)
@@ -70,7 +71,7 @@ def test_a_face_is_labelled_on_any_picture(size_hw, box, judgement):
 @pytest.mark.parametrize("level", [0, 128, 255], ids=["dark", "grey", "light"])
 def test_text_contrasts_with_its_plate_on_any_ground(level):
     plate = Overlay(AFFECTNET_8).draw(
-        grey(720, 1280, level), [card(Box(400, 200, 560, 400, 1))], 10.0, ""
+        grey(720, 1280, level), [card(Box(400, 200, 560, 400, 1))], 10.0, Status()
     )
     corner = plate[215, 560 + 40]  # inside the card, right of the face
     assert contrast(INK, corner) > 7  # WCAG AAA
@@ -122,7 +123,7 @@ def test_a_weak_emotion_is_named_with_a_mark():
 def test_the_mark_of_a_weak_emotion_is_seen_on_card_and_tag(box):
     def draw(caution):
         overlay = Overlay(AFFECTNET_8, OverlayConfig(show_legend=False), caution)
-        return overlay.draw(grey(720, 1280), [card(box)], 10.0, "")
+        return overlay.draw(grey(720, 1280), [card(box)], 10.0, Status())
 
     assert np.any(draw(Caution(weak=frozenset({Emotion.HAPPINESS}))) != draw(None))
     assert np.array_equal(draw(Caution(weak=frozenset({Emotion.CONTEMPT}))), draw(None))
@@ -142,7 +143,7 @@ def test_a_hidden_emotion_has_no_bar_and_no_place_in_the_legend():
 
     def draw(hidden):
         overlay = Overlay(AFFECTNET_8, caution=Caution(hidden=frozenset(hidden)))
-        return overlay.draw(grey(720, 1280), [face], 10.0, "")
+        return overlay.draw(grey(720, 1280), [face], 10.0, Status())
 
     def has_colour(picture, emotion):
         return bool(np.all(picture == COLOURS[emotion], axis=2).any())
@@ -176,7 +177,7 @@ def test_the_timeline_scrolls_and_tells_states_apart():
 
 
 def placed(overlay, faces, size_hw=(360, 640)):
-    overlay.draw(grey(*size_hw), faces, 10.0, "")
+    overlay.draw(grey(*size_hw), faces, 10.0, Status())
     return {face.track_id: overlay.places[face.track_id] for face in faces}
 
 
@@ -218,7 +219,7 @@ def test_no_bars_means_tags_alone():
 def test_the_legend_is_left_out_where_it_does_not_fit():
     def bottom(width, show):
         overlay = Overlay(AFFECTNET_8, OverlayConfig(show_legend=show))
-        return overlay.draw(grey(240, width), [], 0.0, "")[200:]
+        return overlay.draw(grey(240, width), [], 0.0, Status())[200:]
 
     assert np.any(bottom(640, True) != 128)
     assert np.all(bottom(640, False) == 128)

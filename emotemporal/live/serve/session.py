@@ -17,7 +17,7 @@ from emotemporal.live.serve.messages import (
     tell_faces,
     tell_judgements,
 )
-from emotemporal.live.sinks import JudgementTable
+from emotemporal.live.tables import CsvTable
 from emotemporal.types import FaceView, Frame
 from emotemporal.video.image import decode_jpeg
 
@@ -61,7 +61,7 @@ class Session:
     def __init__(self, model: LoadedModel, config: ServeConfig, stream: StreamConfig) -> None:
         self._model, self._config, self._stream = model, config, stream
         self._text = _Text()
-        self._table = JudgementTable(self._text, model.meta.labels)
+        self._table = CsvTable(self._text, model.meta.labels)
         self.csv_header = self._text.take()
         self._index, self._last_s = 0, -1.0
         self._follower, self._predictor = self._new_follower(), self._new_predictor()

@@ -10,7 +10,10 @@ import pytest
 
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import SAVEE_7, Emotion
-from emotemporal.live.sinks import JudgementTable, Recording, Window, growing_file, has_display
+from emotemporal.live.files import growing_file
+from emotemporal.live.recording import Recording
+from emotemporal.live.tables import CsvTable
+from emotemporal.live.window import Window, has_display
 from emotemporal.types import Box
 from emotemporal.video.file import VideoFile
 
@@ -30,7 +33,7 @@ BLACK, WHITE = np.zeros((48, 64, 3), np.uint8), np.full((48, 64, 3), 255, np.uin
 
 def test_the_table_names_its_columns_by_emotion():
     out = io.StringIO()
-    JudgementTable(out, SAVEE_7).write([JUDGEMENT, replace(JUDGEMENT, shown=None, is_warm_up=True)])
+    CsvTable(out, SAVEE_7).write([JUDGEMENT, replace(JUDGEMENT, shown=None, is_warm_up=True)])
     one, two = csv.DictReader(out.getvalue().splitlines())
     assert list(one) == [
         *("time_s", "track_id", "x1", "y1", "x2", "y2"),
@@ -46,7 +49,7 @@ def test_the_table_names_its_columns_by_emotion():
 
 def test_a_table_of_several_files_names_the_source():
     out = io.StringIO()
-    JudgementTable(out, SAVEE_7, has_source=True).write([JUDGEMENT], "a, b.mp4")
+    CsvTable(out, SAVEE_7, has_source=True).write([JUDGEMENT], "a, b.mp4")
     (row,) = csv.DictReader(out.getvalue().splitlines())
     assert row["source"] == "a, b.mp4"
 
