@@ -73,23 +73,24 @@ def test_what_the_decoder_refuses_is_refused_by_name_and_the_next_is_read(video,
     assert len(decode(decoder, video)) == 30
 
 
-@pytest.mark.parametrize("num_read", [0, 3])
-def test_a_decoder_that_crashes_costs_its_video_alone(video, decoder, num_read):
-    with pytest.raises(VideoError, match=r"a\.mp4: its decoder crashed \(SIGSEGV\)"):  # noqa: PT012
-        with decoder.open(video) as frames:
-            for frame in frames:
-                if frame.index == num_read:
-                    os.kill(the_process(), signal.SIGSEGV)
+def decode_and_send(decoder: VideoProcess, path: Path, number: int, at: int) -> None:
+    with decoder.open(path) as frames:
+        for frame in frames:
+            if frame.index == at:
+                os.kill(the_process(), number)
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_decoder_that_crashes_costs_its_video_alone(video, decoder, at):
+    with pytest.raises(VideoError, match=r"a\.mp4: its decoder crashed \(SIGSEGV\)"):
+        decode_and_send(decoder, video, signal.SIGSEGV, at)
     assert len(decode(decoder, video)) == 30
 
 
 def test_a_decoder_that_hangs_is_ended_and_told(video):
     with VideoProcess(stall_s=0.5) as decoder:
-        with pytest.raises(VideoError, match=r"a\.mp4: stalled; its decoder gave nothing"):  # noqa: PT012
-            with decoder.open(video) as frames:
-                for frame in frames:
-                    if frame.index == 3:
-                        os.kill(the_process(), signal.SIGSTOP)
+        with pytest.raises(VideoError, match=r"a\.mp4: stalled; its decoder gave nothing"):
+            decode_and_send(decoder, video, signal.SIGSTOP, 3)
         assert not multiprocessing.active_children()
         assert len(decode(decoder, video)) == 30
 
