@@ -23,7 +23,7 @@ _PAGE: Mapping[str, tuple[str, str]] = {
     "/page.css": ("page.css", "text/css"),
     **{
         f"/{name}.js": (f"{name}.js", "text/javascript")
-        for name in ("page", "camera", "draw", "faces", "film", "talk")
+        for name in ("page", "camera", "controls", "draw", "faces", "film", "list", "talk")
     },
 }
 """Addresses, files and kinds. Listed, not looked for: no path from outside reaches the disk."""

@@ -16,6 +16,10 @@ from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.serve.messages import Choice, MessageError
 
 
+START = "start"
+"""The smoother that the server was started with: an option's, or the smoothing card's default."""
+
+
 @dataclass(frozen=True)
 class Control:
     """One smoother, and the slider beside it."""
@@ -42,6 +46,7 @@ def offered(card: SmoothingCard | None) -> Sequence[Control]:
         for _ in lags[:1]
     ]
     return [
+        Control(START, "Recommended", "", 0.0, 1.0, 1.0, 0.0),
         *automatic,
         Control("ema", "Moving average", "time constant, s", 0.1, 3.0, 0.1, 0.3),
         Control("one_euro", "One-Euro filter", "cutoff at rest, Hz", 0.05, 2.0, 0.05, 0.5),
@@ -67,6 +72,8 @@ def to_smoothing(
         raise MessageError(
             f"{control.title} at {choice.value:g}; it can be {control.low:g} to {control.high:g}"
         )
+    if control.name == START:
+        return start
     if control.name == "auto":
         assert card is not None
         return card.steadiest_within(choice.value).smoothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -89,6 +90,7 @@ class House:
         limits = self.config.limits
         return {
             "version": __version__,
+            "machine": socket.gethostname(),
             "model": self.model.path.name,
             "digest": self.model.digest[:12],
             "labels": tell_labels(self.model.meta.labels, self._caution),

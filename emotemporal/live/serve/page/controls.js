@@ -1,0 +1,46 @@
+// The smoother and the one number that goes with it.
+const $ = (id) => document.getElementById(id);
+
+export class Controls {
+  /** `chosen` is called with each new choice. */
+  constructor(chosen) {
+    this.chosen = chosen;
+    this.offered = [];
+    $("smoother").onchange = () => { this.showAmount(); chosen(this.choice); };
+    $("amount").oninput = () => { $("amount-value").value = $("amount").value; };
+    $("amount").onchange = () => chosen(this.choice);
+  }
+
+  show(offered) {
+    this.offered = offered;
+    $("smoother").replaceChildren(...offered.map((control) => new Option(control.title, control.name)));
+    this.showAmount();
+  }
+
+  showAmount() {
+    const { says, low, high, step, value } = this.control;
+    $("amount-row").hidden = !says;
+    Object.assign($("amount"), { min: low, max: high, step, value });
+    $("amount-says").textContent = says;
+    $("amount-value").value = value;
+  }
+
+  get control() {
+    return this.offered.find((control) => control.name === $("smoother").value);
+  }
+
+  get choice() {
+    return { name: this.control.name, value: Number($("amount").value) };
+  }
+}
+
+export function showLabels(labels) {
+  $("labels").replaceChildren(...labels.filter((label) => !label.hidden).map((label) => {
+    const item = document.createElement("li"), swatch = document.createElement("span");
+    swatch.className = "swatch";
+    swatch.style.background = label.colour;
+    item.append(swatch, label.name);
+    return item;
+  }));
+  $("weak-note").hidden = !labels.some((label) => label.weak && !label.hidden);
+}
