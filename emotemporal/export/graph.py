@@ -46,13 +46,14 @@ def to_onnx(net: EmotionNet, meta: CheckpointMeta) -> onnx.ModelProto:
     """Return one step of `net` as a graph, in float32; it is described by `describe`.
 
     In: `crops`, uint8 `b n n 3` (the first nodes normalise), and for a head with memory `hidden`,
-    `layers b d`, zeros where a stream starts. Out: `logits` `b k`, and `next_hidden`.
+    of its `memory_shape`, zeros where a stream starts. Out: `logits` `b k`, and `next_hidden`.
     """
     size, model = meta.preprocess.size_px, meta.model
     crops = torch.zeros(_NUM_EXAMPLES, size, size, 3, dtype=torch.uint8)
     b = torch.export.Dim("b")
     if model.has_memory:
-        hidden = torch.zeros(model.num_layers, _NUM_EXAMPLES, model.hidden_dim)
+        rows, width = model.memory_shape
+        hidden = torch.zeros(rows, _NUM_EXAMPLES, width)
         names = ([CROPS, HIDDEN], [LOGITS, NEXT_HIDDEN])
         graph = _trace(_MemoryStep(net), (crops, hidden), ({0: b}, {1: b}), names)
     else:

@@ -108,8 +108,8 @@ class _Crops(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has n
             batch = crops[start : start + _BATCH]
             inputs: dict[str, Any] = {CROPS: batch}
             if model.has_memory:
-                shape = (model.num_layers, len(batch), model.hidden_dim)
-                inputs[HIDDEN] = np.zeros(shape, np.float32)
+                rows, width = model.memory_shape
+                inputs[HIDDEN] = np.zeros((rows, len(batch), width), np.float32)
             yield inputs
 
 

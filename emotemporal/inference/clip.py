@@ -23,6 +23,12 @@ def predict_clip(
         ValueError: Crops of another size than the checkpoint's.
     """
     require_causal(meta)
+    return _judge_whole(engine, meta, clip, prior)
+
+
+def _judge_whole(
+    engine: Engine, meta: CheckpointMeta, clip: FaceClip, prior: str
+) -> StreamPrediction:
     require_same_labels(engine, meta)
     require_crop_size(clip.crops[0], meta)
     rate = ClipRate(meta.clip_rate_hz)
@@ -38,17 +44,17 @@ def clip_answer(
 ) -> Float[np.ndarray, " k"]:
     """Return the one answer to a whole clip, from the probabilities after each of its frames.
 
-    A head with memory has seen everything at its last frame; a frame head has not, and one that
-    follows changes has moved on, so their frames are averaged.
+    A head with memory has seen everything at its last frame; a frame head has not, one that follows
+    changes has moved on, and one that looks ahead has seen everything at each: their frames are
+    averaged.
     """
-    is_mean = model.head == "frame" or model.answer == "mean"
-    return probabilities.mean(axis=0) if is_mean else probabilities[-1]
+    return probabilities.mean(axis=0) if model.answers_by_mean else probabilities[-1]
 
 
 def judge_clip(
     engine: Engine, meta: CheckpointMeta, clip: FaceClip, prior: str = "training"
 ) -> ClipPrediction:
-    """Judge a clip of one known emotion: a row of an evaluation table.
+    """Judge a clip of one known emotion: a row of an evaluation table. The head may look ahead.
 
     Raises:
         ValueError: The clip has no target, or targets of several emotions.
@@ -58,7 +64,7 @@ def judge_clip(
         raise ValueError(
             f"{clip.source}: its targets name {len(emotions)} emotions; a clip is judged against 1"
         )
-    prediction = predict_clip(engine, meta, clip, prior)
+    prediction = _judge_whole(engine, meta, clip, prior)
     probabilities = clip_answer(prediction.probabilities, meta.model)
     return ClipPrediction(clip.source, clip.subject, emotions.pop(), probabilities, meta.labels)
 

@@ -14,7 +14,16 @@ from emotemporal.models.meta import CheckpointError, CheckpointMeta
 EngineState = NewType("EngineState", object)
 """What the head remembers of one stream. Only the engine that made it can read it."""
 
-CAUSAL_HEADS = ("frame", "gru", "change_filter")
+CAUSAL_HEADS = (
+    "frame",
+    "attention",
+    "gru",
+    "lstm",
+    "window_gru",
+    "tcn",
+    "transformer",
+    "change_filter",
+)
 """Heads whose answer at a frame needs no later frame, so that live can equal offline."""
 
 
@@ -32,7 +41,10 @@ class Engine(Protocol):
         """Advance `b` streams by one frame each; a state of None starts a stream."""
 
     def run(self, crops: UInt8[np.ndarray, "t n n 3"]) -> Float[np.ndarray, "t k"]:
-        """Judge one whole stream, from its start: what `t` steps would give."""
+        """Judge one whole stream, from its start: what `t` steps would give.
+
+        A head that looks ahead has no steps; it judges whole streams alone.
+        """
 
 
 def require_causal(meta: CheckpointMeta) -> None:

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from emotemporal.inference.engine import Engine, require_causal
-from emotemporal.models.meta import CheckpointError, CheckpointMeta, read_meta
+from emotemporal.inference.engine import Engine
+from emotemporal.models.meta import CheckpointError, CheckpointMeta
 from emotemporal.storage import file_digest
 from emotemporal.weights import SHIPPED_INT8_NAME, SHIPPED_NAME, resolve_checkpoint, shipped_file
 
@@ -54,8 +54,8 @@ def load_model(
 
     Raises:
         FileNotFoundError: No such file, or none ships with this version.
-        CheckpointError: Not one of ours, of a later format, or with a head that looks ahead; or
-            the engine that is asked for does not run this file.
+        CheckpointError: Not one of ours, or of a later format; or the engine that is asked for does
+            not run this file. A head that looks ahead is refused by what judges streams.
         ValueError: There is no such device.
     """
     file = _shipped_for(engine, device) if path is None else Path(path)
@@ -112,7 +112,6 @@ def _open_onnx(
 
 
 def _open_torch(path: Path, device: str, num_threads: int | None) -> LoadedModel:
-    require_causal(read_meta(path))
     import torch
 
     from emotemporal.inference.torch_engine import TorchEngine

@@ -68,9 +68,9 @@ class OnnxEngine:
         self.meta, self.storage = _read_description(self._session)
         require_causal(self.meta)
         _require_ports(self._session, self.meta)
-        model = self.meta.model
-        self._has_memory = model.has_memory
-        self._blank = np.zeros((model.num_layers, 1, model.hidden_dim), np.float32)
+        self._has_memory = self.meta.model.has_memory
+        rows, width = self.meta.model.memory_shape
+        self._blank = np.zeros((rows, 1, width), np.float32)
 
     @property
     def labels(self) -> LabelSpace:
@@ -156,7 +156,8 @@ def _described(meta: CheckpointMeta) -> tuple[Ports, Ports]:
     inputs: Ports = {CROPS: ("tensor(uint8)", ("b", size, size, 3))}
     outputs: Ports = {LOGITS: ("tensor(float)", ("b", len(meta.labels)))}
     if model.has_memory:
-        memory = ("tensor(float)", (model.num_layers, "b", model.hidden_dim))
+        rows, width = model.memory_shape
+        memory = ("tensor(float)", (rows, "b", width))
         inputs[HIDDEN], outputs[NEXT_HIDDEN] = memory, memory
     return inputs, outputs
 

@@ -51,14 +51,20 @@ class TorchEngine:
 
     @torch.inference_mode()
     def run(self, crops: UInt8[np.ndarray, "t n n 3"]) -> Float[np.ndarray, "t k"]:
-        """Judge one whole stream, from its start: what `t` steps would give."""
+        """Judge one whole stream, from its start: what `t` steps would give.
+
+        A head that looks ahead has no steps; it judges whole streams alone.
+        """
+        parts = [crops[start : start + _CHUNK] for start in range(0, len(crops), _CHUNK)]
+        chunks = [self._net.encode(self._to_tensor(part)[None]) for part in parts]
+        if self._net.config.looks_ahead:
+            chunks = [torch.cat(chunks, dim=1)]
         state: TemporalState | None = None
-        chunks = []
-        for start in range(0, len(crops), _CHUNK):
-            frames = self._to_tensor(crops[start : start + _CHUNK])
-            logits, state = self._net(frames[None], state)
-            chunks.append(_to_array(logits[0]))
-        return np.concatenate(chunks)
+        rows = []
+        for features in chunks:
+            logits, state = self._net.head(features, state)
+            rows.append(_to_array(logits[0]))
+        return np.concatenate(rows)
 
     def _open(self, state: EngineState | None) -> TemporalState:
         if state is None:

@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from emotemporal.models.encoder import build_encoder
+from emotemporal.models.heads.build import build_head
 from emotemporal.models.meta import ModelConfig
-from emotemporal.models.temporal import TemporalState, build_head
+from emotemporal.models.temporal import TemporalState
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -75,4 +76,4 @@ class EmotionNet(nn.Module):
         With `lengths`, clips are padded on the right; logits at padding mean nothing, and the
         state that comes back is not the streams' own.
         """
-        return self.head(self.encode(frames, lengths), state)
+        return self.head(self.encode(frames, lengths), state, lengths)

@@ -118,7 +118,7 @@ class CheckpointMeta:
             "preprocess": asdict(self.preprocess),
             "crop": self.crop.to_json(),
             "clip_rate_hz": self.clip_rate_hz,
-            "model": without(asdict(self.model), head_input="features"),
+            "model": without(asdict(self.model), head_input="features", window_frames=16),
             "training_prior": list(self.training_prior),
             "temperature": self.temperature,
             "metrics": dict(self.metrics),

@@ -18,8 +18,10 @@ from emotemporal.data.loading import batch_rows
 from emotemporal.data.sampling import SamplingConfig, clip_indices
 from emotemporal.data.seeds import derive_seed, sample_generator
 from emotemporal.labels import LabelSpace
+from emotemporal.models.heads.build import build_head
+from emotemporal.models.heads.change_filter import ChangeFilterHead
+from emotemporal.models.heads.recurrent import LogitsGRUHead
 from emotemporal.models.meta import ModelConfig
-from emotemporal.models.temporal import ChangeFilterHead, LogitsGRUHead, build_head
 from emotemporal.train.balance import class_weights, epoch_order, logit_offsets
 from emotemporal.train.features import ClipFeatures
 from emotemporal.train.loop import fit
@@ -52,6 +54,11 @@ class HeadConfig:
     def __post_init__(self) -> None:
         if self.clips_per_stream < 1:
             raise ValueError(f"clips_per_stream is {self.clips_per_stream}; it is at least 1")
+        if self.model.looks_ahead and self.loss_on == "last":
+            raise ValueError(
+                f"loss_on is last, but a {self.model.head} answers with the mean of its frames, "
+                "which have all seen the whole clip: set loss_on to every"
+            )
 
 
 def new_head(
@@ -165,7 +172,7 @@ def head_probabilities(
 def head_logits(net: nn.Module, batch: AnyBatch) -> Tensor:
     """Return a head's logits for a batch of features."""
     assert isinstance(batch, FeatureBatch)
-    logits: Tensor = net(batch.features)[0]
+    logits: Tensor = net(batch.features, lengths=batch.lengths)[0]
     return logits
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from emotemporal.data.collate import Batch
 from emotemporal.labels import LabelSpace
 from emotemporal.models.emotion_net import EmotionNet
+from emotemporal.models.heads.frame import FrameHead
 from emotemporal.models.meta import CheckpointError, CheckpointMeta
-from emotemporal.models.temporal import FrameHead
 from emotemporal.train.run import build_net
 from emotemporal.train.task import AnyBatch
 

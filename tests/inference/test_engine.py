@@ -67,7 +67,7 @@ def test_a_missing_checkpoint_is_told(tmp_path):
         load_engine(tmp_path / "none.safetensors")
 
 
-@pytest.mark.parametrize("head", ["bigru", "transformer"])
+@pytest.mark.parametrize("head", ["bigru", "mamba"])
 def test_a_head_that_may_look_ahead_is_refused_by_name(tiny_checkpoint, head):
     meta = with_head(read_meta(tiny_checkpoint), head)
     with pytest.raises(CheckpointError, match=f"head '{head}' cannot run on a stream"):

@@ -200,7 +200,7 @@ def test_clips_that_change_are_judged_by_their_frames():
             super().__init__()
             self.head = head
 
-        def forward(self, features):
+        def forward(self, features, lengths=None):
             return self.head(features), None
 
     found = validate(

@@ -22,7 +22,7 @@ class _Whole(nn.Module):
         self.encoder = nn.Sequential(nn.Dropout(0.5)).eval()
         self.head = new_head(8, LABELS, MODEL, 0)
 
-    def forward(self, features):
+    def forward(self, features, lengths=None):
         return self.head(self.encoder(features))
 
 
