@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import TorchElasticEnvironment
 from torch import nn
 
 import emotemporal
@@ -40,7 +42,7 @@ class RunConfig:
     """The run folder. It belongs to one config: the same one resumes, another is refused."""
     device: Literal["cpu", "cuda"] = "cpu"
     devices: int = 1
-    """Processes, one a device. With torchrun: as many as it starts."""
+    """Processes, one a device. Under torchrun: as many as it started, whatever stands here."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     num_workers: int = 0
     """Processes that load data; 0 loads in the training process."""
@@ -48,16 +50,36 @@ class RunConfig:
 
 
 def build_fabric(config: RunConfig) -> Fabric:
-    """Return Fabric for one machine, launched."""
+    """Return Fabric, launched: on one machine, or as torchrun says on how many.
+
+    Raises:
+        ValueError: torchrun started other numbers of processes on each machine.
+    """
+    devices, machines = _processes(config.devices)
     fabric = Fabric(
         accelerator=config.device,
-        devices=config.devices,
+        devices=devices,
+        num_nodes=machines,
         precision=config.precision,
         # An encoder frozen for some epochs leaves its parameters unused in those.
-        strategy="ddp_find_unused_parameters_true" if config.devices > 1 else "auto",
+        strategy="ddp_find_unused_parameters_true" if devices * machines > 1 else "auto",
     )
     fabric.launch()
     return fabric
+
+
+def _processes(devices: int) -> tuple[int, int]:
+    """Return processes a machine, and machines."""
+    # Told another number than torchrun's, its processes would each train alone, in one folder.
+    if not TorchElasticEnvironment.detect():
+        return devices, 1
+    here, everywhere = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
+    if everywhere % here:
+        raise ValueError(
+            f"torchrun started {everywhere} processes, {here} of them on this machine; it must be "
+            "the same number on each: give every machine the same --nproc_per_node"
+        )
+    return here, everywhere // here
 
 
 def build_net(model: ModelConfig, num_labels: int, seed: int) -> EmotionNet:
