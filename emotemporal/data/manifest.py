@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from emotemporal.data.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, split_of_folder
+from emotemporal.data.prepared import NUMBER_COLUMNS, TEXT_COLUMNS
 from emotemporal.data.table import BOX_COLUMNS, DatasetTable, Problem, make_table
 from emotemporal.labels import parse_emotion
 
 REQUIRED_COLUMNS = ("path", "label", "subject")
 OPTIONAL_COLUMNS = ("split", "start", "end", "take", "valence", "arousal", *BOX_COLUMNS)
+_OURS = frozenset({*NUMBER_COLUMNS, *TEXT_COLUMNS, "digest"})
 _NUMBERS = {"start": "start_s", "end": "end_s"} | {
     column: column for column in ("valence", "arousal", *BOX_COLUMNS)
 }
@@ -20,6 +24,8 @@ _NUMBERS = {"start": "start_s", "end": "end_s"} | {
 
 def read_manifest(root: Path, manifest: str = "manifest.csv") -> DatasetTable:
     """Read a CSV with the columns path, label, subject and perhaps split, start, end and more.
+
+    Columns of other names (sex, age, skin) are kept as text, for `--group_by`, and told.
 
     Args:
         root: Where the paths start.
@@ -36,26 +42,41 @@ def read_manifest(root: Path, manifest: str = "manifest.csv") -> DatasetTable:
         columns = list(reader.fieldnames or [])
         rows = list(enumerate(reader, 2))
     missing = [column for column in REQUIRED_COLUMNS if column not in columns]
-    unknown = [c for c in columns if c not in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)]
-    if missing or unknown:
-        reason = f"columns are {columns}; missing {missing or 'none'}, unknown {unknown or 'none'}"
+    groups = [c for c in columns if c not in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)]
+    unclear = [told for column in groups if (told := _unclear(column))]
+    if missing or unclear:
+        reason = f"columns are {columns}; missing {missing or 'none'}, unknown {unclear or 'none'}"
         remedy = (
             f"The first line names {', '.join(REQUIRED_COLUMNS)}, and may name "
-            f"{', '.join(OPTIONAL_COLUMNS)}."
+            f"{', '.join(OPTIONAL_COLUMNS)}; other columns tell who is shown, as sex or age."
         )
         problem = Problem(f"{path.name}:1", reason, remedy, is_fatal=True)
         return make_table("manifest", root, "images", [], [problem])
-    return _table(root, path.name, rows)
+    return _table(root, path.name, rows, groups)
 
 
-def _table(root: Path, name: str, rows: list[tuple[int, dict[str, str]]]) -> DatasetTable:
+def _unclear(column: str) -> str:
+    """Say what is wrong with the name of a column that is none of ours; nothing, if nothing is."""
+    if column in _OURS or not re.fullmatch(r"[A-Za-z]\w*", column):
+        return f"{column} (a name that cannot be used)"
+    close = get_close_matches(column, (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS), cutoff=0.75)
+    return f"{column} (did you mean {close[0]}?)" if close else ""
+
+
+def _table(
+    root: Path, name: str, rows: list[tuple[int, dict[str, str]]], groups: Sequence[str]
+) -> DatasetTable:
     problems: list[Problem] = []
+    if groups:
+        reason = f"{', '.join(groups)}: kept as they are, to compare by (--group_by)"
+        problems.append(Problem(name, reason, "As it should be.", is_fatal=False))
     records: list[dict[str, object]] = []
     seen: set[tuple[object, ...]] = set()
     kind: Literal["images", "videos"] | None = None
     for number, row in rows:
         try:
             record = _record(number, row)
+            record |= {column: (row.get(column) or "").strip() for column in groups}
             key = (record["path"], record.get("start_s"), record.get("end_s"))
             if key in seen:
                 raise ValueError(f"{record['path']} is listed twice")
@@ -71,7 +92,7 @@ def _table(root: Path, name: str, rows: list[tuple[int, dict[str, str]]]) -> Dat
         records.append(record)
     if not rows:
         problems.append(Problem(name, "no rows", "List your files in it.", is_fatal=True))
-    return make_table("manifest", root, kind or "images", records, problems)
+    return make_table("manifest", root, kind or "images", records, problems, groups)
 
 
 def _record(number: int, row: Mapping[str, str | None]) -> dict[str, object]:

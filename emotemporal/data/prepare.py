@@ -29,7 +29,7 @@ from emotemporal.data.prepared import (
 )
 from emotemporal.data.processes import in_processes
 from emotemporal.data.readers import DatasetConfig, load_dataset
-from emotemporal.data.table import DatasetTable, fingerprint, refuse_fatal
+from emotemporal.data.table import DatasetTable, fingerprint, group_columns, refuse_fatal
 from emotemporal.faces.detect import DetectorConfig, build_detector, find_yunet
 from emotemporal.storage import digest, file_digest, write_atomically, write_json
 
@@ -202,7 +202,8 @@ def _rows(
     for job, row in zip(jobs, table.rows.to_dict("records"), strict=True):
         if job.key in failed:
             continue
-        known = {key: row[key] or "" for key in ("emotion", "subject", "take", "split")}
+        kept = ("emotion", "subject", "take", "split", *group_columns(table.rows))
+        known = {key: row[key] or "" for key in kept}
         known |= {"source": job.source, "start_s": job.start_s, "end_s": job.end_s}
         known["source_row"] = int(row["source_row"])
         clips = json.loads((out / "rows" / f"{job.key}.json").read_text(encoding="utf-8"))

@@ -23,11 +23,14 @@ TEXT_COLUMNS = ("file", "emotion", "subject", "take", "split", "source", "stills
 _TARGETS = ("targets_from_s", "targets_to_s", "targets_emotion")
 """Arrays of a clip that shows several emotions one after the other."""
 Kind = Literal["clips", "streams"]
+NUMBER_COLUMNS = ("start_s", "end_s", "source_row", "num_frames", "duration_s", "detected_share")
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedSet:
     """Face clips with a row each: file, emotion, subject, take, split, source, num_frames, ...
+
+    Columns of the data set that tell who is shown (sex, age) are text, empty if not known.
 
     An emotion, subject, take or split that is not known is the empty string. A stream shows
     several emotions one after the other; its row names the one that shows longest.
@@ -152,9 +155,12 @@ def load_prepared(folder: Path) -> PreparedSet:
     table = (folder / "clips.csv").read_bytes()
     if digest(table) != told["clips_digest"]:
         raise ValueError(f"{folder}/clips.csv was changed after 'prepare'; run it again")
+    columns = table.decode().partition("\n")[0].split(",")
+    is_stream = told.get("kind") == "streams"
+    text = TEXT_COLUMNS if is_stream else [c for c in columns if c not in NUMBER_COLUMNS]
     rows = pd.read_csv(
         folder / "clips.csv",
-        dtype=dict.fromkeys(TEXT_COLUMNS, object),
+        dtype=dict.fromkeys(text, object),
         keep_default_na=False,
         na_values={"start_s": [""], "end_s": [""]},
     )

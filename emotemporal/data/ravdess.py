@@ -21,7 +21,8 @@ _CALM, _SONG = "02", "02"
 def read_ravdess(root: Path, calm: Calm = "drop", with_songs: bool = False) -> DatasetTable:
     """Read `Actor_XX/MM-CC-EE-II-SS-RR-AA.mp4`, wherever the actors' folders lie.
 
-    With sound (01) and without (02), the pictures of a take are the same: one of them is kept.
+    With sound (01) and without (02), the pictures of a take are the same: one of them is kept. Who
+    has an even number is a woman, an odd one a man.
 
     Args:
         root: The folder above the actors' folders.
@@ -55,12 +56,13 @@ def read_ravdess(root: Path, calm: Calm = "drop", with_songs: bool = False) -> D
                 "emotion": emotion.value,
                 "subject": match["actor"],
                 "take": take,
+                "sex": "male" if int(match["actor"]) % 2 else "female",
                 "source_row": number,
             }
     if not paths:
         problems.append(nothing_found(root, "Actor_01/01-01-01-01-01-01-01.mp4 and so on"))
     problems += _told(counts, calm)
-    return make_table("ravdess", root, "videos", list(records.values()), problems)
+    return make_table("ravdess", root, "videos", list(records.values()), problems, ("sex",))
 
 
 def _told(counts: dict[str, int], calm: Calm) -> list[Problem]:

@@ -11,24 +11,31 @@ from emotemporal.labels import SAVEE_CODES
 
 # Two letters first: 'sa' and 'su' would else be an 's' that SAVEE does not have.
 _NAME = re.compile(r"(?:(?P<subject>[A-Za-z]+)[_-])?(?P<code>sa|su|a|d|f|h|n)0*(?P<number>\d+)")
+NUM_COMMON_SENTENCES = 3
+_MEN = frozenset({"DC", "JE", "JK", "KL"})
 _FOLDERS = frozenset({"audiovisualclip", "savee", "alldata", "all"})
 
 
 def read_savee(root: Path) -> DatasetTable:
     """Read `AudioVisualClip/DC/a1.avi`, also nested, padded (`a01`) or flat (`DC_a01.avi`).
 
-    A take is emotion and number: what one speaker says in `a4` another does too.
+    A take is a sentence. Of each emotion's, in the order in which the authors list them, the first
+    three are common to all emotions (`common1` to `common3`); the others are emotion and number:
+    what one speaker says in `a4` another does too.
+
+    Source: S. Haq and P. J. B. Jackson, "Multimodal emotion recognition", in W. Wang (ed.), Machine
+    Audition, 2010; http://kahlan.eps.surrey.ac.uk/savee/.
     """
     paths = list_files(root, VIDEO_SUFFIXES)
     problems: list[Problem] = []
     records: list[dict[str, object]] = []
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str, str], str] = {}
     for number, path in enumerate(paths):
         record = _record(path, number)
         if isinstance(record, Problem):
             problems.append(record)
             continue
-        key = (str(record["subject"]), str(record["take"]))
+        key = (str(record["subject"]), str(record["emotion"]), str(record["take"]))
         if key in seen:
             reason = f"the same clip of the same speaker as {seen[key]}"
             problems.append(Problem(path, reason, "Keep one of the two.", is_fatal=True))
@@ -36,7 +43,7 @@ def read_savee(root: Path) -> DatasetTable:
         records.append(record)
     if not paths:
         problems.append(nothing_found(root, "AudioVisualClip/DC/a1.avi and so on"))
-    return make_table("savee", root, "videos", records, problems)
+    return make_table("savee", root, "videos", records, problems, groups=("sex",))
 
 
 def _record(path: str, number: int) -> dict[str, object] | Problem:
@@ -58,10 +65,13 @@ def _record(path: str, number: int) -> dict[str, object] | Problem:
             "Put each speaker's clips into a folder of their own: DC, JE, JK, KL.",
             is_fatal=True,
         )
+    sentence = int(match["number"])
+    is_common = 1 <= sentence <= NUM_COMMON_SENTENCES
     return {
         "path": path,
         "emotion": SAVEE_CODES[match["code"]].value,
         "subject": subject,
-        "take": f"{match['code']}{int(match['number'])}",
+        "take": f"common{sentence}" if is_common else f"{match['code']}{sentence}",
+        "sex": "male" if subject.upper() in _MEN else "",
         "source_row": number,
     }

@@ -58,7 +58,8 @@ class DatasetTable:
     `rows` has the columns `path` (from `root`, with forward slashes), `emotion` (a name, None where
     there are only votes), `subject` and `take` (empty if not known), `split` (None if not given),
     `valence`, `arousal` (NaN if not given) and `source_row`; where the data set has them also
-    `x1 y1 x2 y2` (face box, pixels), `start_s end_s` and `votes_<emotion>` for all eight.
+    `x1 y1 x2 y2` (face box, pixels), `start_s end_s` and `votes_<emotion>` for all eight. Any
+    other column is text that tells who is shown (sex, age): what `--group_by` compares by.
 
     Raises:
         ValueError: A column is missing, or holds a value that it cannot; the first few are named.
@@ -110,8 +111,12 @@ def make_table(
     kind: Literal["images", "videos"],
     records: Iterable[Mapping[str, object]],
     problems: Sequence[Problem] = (),
+    groups: Sequence[str] = (),
 ) -> DatasetTable:
-    """Build a table from what a reader found; columns that a record lacks get their "not known"."""
+    """Build a table from what a reader found; columns that a record lacks get their "not known".
+
+    Of columns that are not ours, those that `groups` names are kept, as text; empty if not known.
+    """
     given = pd.DataFrame.from_records(list(records))
     columns: dict[str, pd.Series] = {}
     for column, unknown in _COLUMNS.items():
@@ -123,7 +128,16 @@ def make_table(
     for column in _OPTIONAL:
         if column in given and given[column].notna().any():
             columns[column] = given[column].astype("float64")
+    for column in groups:
+        columns[column] = _text(
+            given[column] if column in given else pd.Series([""] * len(given)), ""
+        )
     return DatasetTable(name, root, kind, pd.DataFrame(columns), tuple(problems))
+
+
+def group_columns(rows: pd.DataFrame) -> list[str]:
+    """Return the columns of a table that tell who is shown and are none of the table's own."""
+    return [column for column in rows.columns if column not in {*_COLUMNS, *_OPTIONAL}]
 
 
 def take_rows(

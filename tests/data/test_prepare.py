@@ -82,6 +82,15 @@ def test_videos_become_clips_of_faces(videos, tmp_path):
     assert (row["num_frames"], row["detected_share"], row["split"]) == (12, 1.0, "")
 
 
+def test_who_is_shown_goes_with_the_clip_as_text(videos, tmp_path):
+    records = [{"path": f"DC/a{i}.avi", "emotion": "anger", "age": f"0{i}0"} for i in (1, 2)]
+    table = make_table("mine", videos, "videos", records, groups=("age", "skin"))
+    prepare(table, tmp_path / "out", CONFIG)
+    rows = load_prepared(tmp_path / "out").rows
+    assert rows["age"].tolist() == ["010", "020"]
+    assert rows["skin"].tolist() == ["", ""]
+
+
 def test_killed_and_run_again_it_ends_with_the_same_bytes(videos, tmp_path):
     table = _table(videos, "a1", "a2", "a3")
     prepare(table, tmp_path / "whole", CONFIG)

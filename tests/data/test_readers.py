@@ -43,13 +43,14 @@ def touch(root: Path, *names: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        pytest.param("AudioVisualClip/DC/a1.avi", ("anger", "DC", "a1"), id="official"),
-        pytest.param("AudioVisualClip/DC/a01.avi", ("anger", "DC", "a1"), id="padded"),
-        pytest.param("DC_a01.avi", ("anger", "DC", "a1"), id="flat"),
+        pytest.param("AudioVisualClip/DC/a1.avi", ("anger", "DC", "common1"), id="official"),
+        pytest.param("AudioVisualClip/DC/a01.avi", ("anger", "DC", "common1"), id="padded"),
+        pytest.param("DC_a01.avi", ("anger", "DC", "common1"), id="flat"),
         pytest.param("AllData/JK_sa13.avi", ("sadness", "JK", "sa13"), id="flat-in-a-folder"),
         pytest.param("x/AudioVisualClip/y/KL/su7.avi", ("surprise", "KL", "su7"), id="nested"),
+        pytest.param("JE/su4.avi", ("surprise", "JE", "su4"), id="first-of-its-emotion"),
         pytest.param("JE/n30.avi", ("neutral", "JE", "n30"), id="neutral"),
-        pytest.param("JE/sa3.avi", ("sadness", "JE", "sa3"), id="two-letters-first"),
+        pytest.param("JE/sa3.avi", ("sadness", "JE", "common3"), id="two-letters-first"),
     ],
 )
 def test_savee_is_read_in_all_its_namings(tmp_path, name, expected):
@@ -75,6 +76,41 @@ def test_a_savee_name_that_says_nothing_is_refused(tmp_path, name, reason):
 def test_savee_twice_in_one_folder_is_refused(tmp_path):
     table = read_savee(touch(tmp_path, "DC/a1.avi", "DC/a01.avi"))
     assert "the same clip of the same speaker" in fatal(table)
+
+
+def test_three_sentences_of_savee_are_common_to_all_emotions(tmp_path):
+    codes = {"a": 15, "d": 15, "f": 15, "h": 15, "n": 30, "sa": 15, "su": 15}
+    names = [f"DC/{code}{i}.avi" for code, num in codes.items() for i in range(1, num + 1)]
+    rows = read_savee(touch(tmp_path, *names)).rows
+    assert len(rows) == 120
+    common = rows[rows["take"].str.startswith("common")]
+    assert common.groupby("take")["emotion"].nunique().to_dict() == {
+        "common1": 7,
+        "common2": 7,
+        "common3": 7,
+    }
+    assert rows["take"].nunique() == 3 + 6 * 12 + 27
+
+
+def test_who_is_shown_is_known_where_the_layout_tells_it(tmp_path):
+    assert set(read_savee(touch(tmp_path / "s", "DC/a1.avi")).rows["sex"]) == {"male"}
+    names = ("Actor_07/01-01-03-01-02-01-07.mp4", "Actor_08/01-01-03-01-02-01-08.mp4")
+    assert list(read_ravdess(touch(tmp_path / "r", *names)).rows["sex"]) == ["male", "female"]
+
+
+def test_cremads_demographics_are_read_where_they_are(tmp_path):
+    root = touch(tmp_path, "VideoFlash/1001_DFA_ANG_XX.flv", "VideoFlash/1002_DFA_ANG_XX.flv")
+    without = read_cremad(root)
+    assert "sex" not in without.rows
+    assert "VideoDemographics.csv: is not there" in told(without)
+    text = "ActorID,Age,Sex,Race,Ethnicity\n1001,51,Male,Caucasian,Not Hispanic\n"
+    (root / "VideoDemographics.csv").write_text(text)
+    for place in (root, root / "VideoFlash"):
+        rows = read_cremad(place).rows
+        assert list(rows["sex"]) == ["male", ""]
+        assert list(rows["age"]) == ["50-59", ""]
+    (root / "VideoDemographics.csv").write_text("ActorID,Age\n1001,51\n")
+    assert "Sex, Race, Ethnicity missing" in fatal(read_cremad(root))
 
 
 def test_ravdess_keeps_one_of_a_takes_two_files_and_leaves_calm_out(tmp_path):
@@ -244,11 +280,24 @@ def test_a_wrong_row_of_a_manifest_is_named(tmp_path, row, reason):
     assert reason in fatal(read_manifest(tmp_path))
 
 
-def test_a_manifest_with_other_columns_is_refused(tmp_path):
+def test_a_manifest_without_its_columns_or_with_unclear_ones_is_refused(tmp_path):
     write_csv(tmp_path / "manifest.csv", [{"path": "a.jpg", "emotion": "fear"}])
-    assert "missing ['label', 'subject'], unknown ['emotion']" in fatal(read_manifest(tmp_path))
+    assert "missing ['label', 'subject'], unknown ['emotion (a name" in fatal(
+        read_manifest(tmp_path)
+    )
+    write_csv(tmp_path / "manifest.csv", [manifest_row("a.jpg", splits="train")])
+    assert "splits (did you mean split?)" in fatal(read_manifest(tmp_path))
     with pytest.raises(FileNotFoundError, match="--manifest"):
         read_manifest(tmp_path, "other.csv")
+
+
+def test_columns_that_tell_who_is_shown_are_kept_and_told(tmp_path):
+    rows = [manifest_row("a.mp4", skin="IV", age="030"), manifest_row("b.mp4", skin="", age="4")]
+    write_csv(tmp_path / "manifest.csv", rows)
+    table = read_manifest(tmp_path)
+    assert list(table.rows["skin"]) == ["IV", ""]
+    assert list(table.rows["age"]) == ["030", "4"]
+    assert "skin, age: kept as they are" in told(table)
 
 
 def test_listed_files_that_are_missing_are_refused_beyond_the_allowed_share(tmp_path):
