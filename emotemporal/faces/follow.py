@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
 from emotemporal.faces.crop import CropConfig, crop_face
-from emotemporal.faces.cuts import Glance, glance, is_cut
 from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detector
+from emotemporal.faces.look import Look, Looker
 from emotemporal.faces.track import FaceTracker, TrackerConfig
 from emotemporal.types import FaceClip, FaceView, Frame, Target
 
@@ -43,8 +42,8 @@ class Follower:
         self._detector = build_detector(config.detector) if detector is None else detector
         self._map = config.crop.map_of(self._detector.name)
         self._size_px = config.crop.size_px
+        self._looker = Looker(self._detector, config.tracker.detect_every_s)
         self._tracker = FaceTracker(config.tracker)
-        self._before: Glance | None = None
 
     @property
     def detector_name(self) -> str:
@@ -53,20 +52,24 @@ class Follower:
 
     def step(self, frame: Frame) -> list[FaceView]:
         """Return the faces of the next frame, each as the tracker knows it."""
-        now = glance(frame.image)
-        if self._before is not None and is_cut(self._before, now):
+        return self.follow(self.look(frame))
+
+    def look(self, frame: Frame) -> Look:
+        """Do the half of a step that needs no faces; frames in order, ahead of `follow` or not."""
+        return self._looker.step(frame)
+
+    def follow(self, look: Look) -> list[FaceView]:
+        """Do the other half: return the faces of the frame that was looked at."""
+        frame = look.frame
+        if look.is_cut:
             self._tracker.end_all()
-        self._before = now
-        is_due = self._tracker.is_look_due(frame.time_s)
-        boxes = self._detector(frame.image) if is_due else None
-        luma = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         return [
             FaceView(
                 track,
                 crop_face(frame.image, track.box, self._map, self._size_px),
                 frame.time_s,
             )
-            for track in self._tracker.step(luma, boxes, frame.time_s)
+            for track in self._tracker.step(look.luma, look.boxes, frame.time_s)
         ]
 
 

@@ -69,22 +69,11 @@ class FaceTracker:
         self._config = config
         self._followed: list[_Followed] = []
         self._next_id = 0
-        self._origin_ns: int | None = None
-        self._last_look = -1
         self._last_s: float | None = None
 
-    def is_look_due(self, time_s: float) -> bool:
-        """Tell whether the detector should look at the frame of this time.
-
-        Looks lie on a grid from the first frame, so that they fall on the same moments whatever
-        the frame rate.
-        """
-        return self._look_number(time_s) > self._last_look
-
     def end_all(self) -> None:
-        """Forget every face, as at a scene cut; the next frame is looked at."""
+        """Forget every face, as at a scene cut."""
         self._followed = []
-        self._last_look = -1
 
     def step(
         self, luma: UInt8[np.ndarray, "h w"], boxes: Sequence[Box] | None, time_s: float
@@ -101,20 +90,9 @@ class FaceTracker:
         self._last_s = time_s
         self._followed = [self._move(face, luma, time_s) for face in self._followed]
         if boxes is not None:
-            self._last_look = self._look_number(time_s)
             self._look(luma, boxes, time_s)
         self._followed = [face for face in self._followed if self._is_there(face, time_s)]
         return [face.to_track(time_s) for face in self._followed]
-
-    def _look_number(self, time_s: float) -> int:
-        now_ns = to_ns(time_s)
-        if self._origin_ns is None:
-            self._origin_ns = now_ns
-        every_ns = to_ns(self._config.detect_every_s)
-        # A time that a container rounds just under the grid's still counts as on it.
-        slack_ns = 1_000_000
-        elapsed_ns = now_ns - self._origin_ns + slack_ns
-        return elapsed_ns // every_ns if every_ns else elapsed_ns
 
     def _move(self, face: _Followed, luma: UInt8[np.ndarray, "h w"], time_s: float) -> _Followed:
         moved = mo.predict(face.motion, time_s)
