@@ -160,7 +160,8 @@ def _predict(words: Sequence[str]) -> int:
 
     config = parse_config(PredictConfig, words, "emotemporal predict")
     summary = predict(config)
-    print(summary, file=sys.stderr if config.csv is None else sys.stdout)  # the table goes there
+    is_table_on_stdout = config.csv is None and config.out is None
+    print(summary, file=sys.stderr if is_table_on_stdout else sys.stdout)
     return 0 if summary.is_complete else 1
 
 

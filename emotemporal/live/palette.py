@@ -1,7 +1,7 @@
 """Colours of the overlay, of pages and of plots, RGB; one emotion has one colour everywhere.
 
 Told apart with any of the common colour blindnesses, and never alone: a name or initials stand
-beside them. Free of OpenCV and numpy, for whoever draws.
+beside them.
 """
 
 from __future__ import annotations

@@ -1,36 +1,35 @@
-"""`predict`: the table of videos and images, without drawing."""
+"""`predict`: tables of videos and images, in one file or in a folder that can be resumed."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from threading import Event
+from typing import get_args
 
-from tqdm import tqdm
-
-from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detector
-from emotemporal.faces.follow import FollowConfig, Follower
+from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.track import TrackerConfig
-from emotemporal.inference.caution import Caution, find_caution
-from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
-from emotemporal.inference.pick import describe, pick_smoothing, refuse_both
-from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor
-from emotemporal.inference.prior import wanted_prior
+from emotemporal.inference.caution import Caution
+from emotemporal.inference.load import EngineChoice
+from emotemporal.inference.pick import describe
+from emotemporal.inference.predictor import StreamConfig
 from emotemporal.inference.smoothing import SmoothingConfig
+from emotemporal.live.batch import BatchConfig, run_batch
 from emotemporal.live.files import TextOut, growing_file
-from emotemporal.live.stages import Moment, Tally, run_stages
+from emotemporal.live.formats import TableFormat
+from emotemporal.live.inputs import Input, list_inputs
+from emotemporal.live.one_table import judge_into
+from emotemporal.live.recognise import RecogniseConfig, Recogniser
 from emotemporal.live.tables import CsvTable
-from emotemporal.types import Frame
-from emotemporal.video.file import VideoFile
-from emotemporal.video.image import ImageError, read_image
+from emotemporal.stopping import stop_when_asked
+from emotemporal.video.image import ImageError
 from emotemporal.video.source import VideoError
 
 _log = logging.getLogger(__name__)
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,22 @@ class PredictConfig:
     """Which files to judge, with which model. What the network sees is the checkpoint's."""
 
     paths: list[str]
-    """Videos and images."""
+    """Videos, images, and folders of them."""
     checkpoint: str | None = None
     """From pretrain, finetune or export; none takes the one that ships with the package."""
     engine: EngineChoice = "auto"
     """`auto`: what the checkpoint's file is for; of the model that ships, the fastest installed."""
     csv: str | None = None
-    """Where the table goes; without, to standard output."""
+    """One table of all files; without, and without `out`, it goes to standard output."""
+    out: str | None = None
+    """In place of `csv`, a folder: a table a file, `summary.csv`, `failures.csv`. The same command
+    goes on where it was killed; it belongs to one config."""
+    formats: str = "csv"
+    """Of the tables in `out`: csv, jsonl, parquet, eaf, html, with commas; see docs/tables.md."""
+    annotate: bool = False
+    """Into `out`, a labelled copy of every file too."""
+    workers: int = 1
+    """For `out`: processes, each with a file. 0 works in this one; a crashing decoder ends it."""
     device: str = "cpu"
     num_threads: int = 1
     """Of the network on a CPU. One frame is too little work for several, which wait for each other
@@ -69,25 +77,37 @@ class PredictConfig:
     max_faces: int = 64
 
     def __post_init__(self) -> None:
-        if self.num_threads < 1:
-            raise ValueError(f"num_threads is {self.num_threads}; at least 1 does the work")
         if not self.paths:
-            raise ValueError("name at least one video or image")
+            raise ValueError("name at least one video, image or folder")
         if self.csv and Path(self.csv).resolve() in {Path(p).resolve() for p in self.paths}:
             raise ValueError(f"csv is {self.csv}, which is also one of the files to judge")
-        refuse_both(self.smoothing, self.max_lag)
-        self.stream_config()
+        if self.csv and self.out:
+            raise ValueError(f"csv is {self.csv} and out {self.out}; results go to one of them")
+        if self.out is None and (self.workers, self.formats, self.annotate) != (1, "csv", False):
+            raise ValueError(
+                "workers, formats and annotate need a folder for their files: --out DIR"
+            )
+        if self.workers < 0:
+            raise ValueError(f"workers is {self.workers}; it is 0 or more")
+        self.table_formats()
+        self.recognition()
 
-    def stream_config(self) -> StreamConfig:
-        """Return how videos' streams are judged."""
-        return StreamConfig(
-            self.prior,
-            self.smoothing,
-            self.warm_up_s,
-            self.tracker.max_gap_s,
-            self.min_probability,
-            self.hidden,
-        )
+    def recognition(self) -> RecogniseConfig:
+        """Return which model judges, and how."""
+        names = [field.name for field in fields(RecogniseConfig)]
+        return RecogniseConfig(**{name: getattr(self, name) for name in names})
+
+    def table_formats(self) -> tuple[TableFormat, ...]:
+        """Return the kinds of table that `out` gets.
+
+        Raises:
+            ValueError: There is no such kind, or none is named.
+        """
+        known: tuple[TableFormat, ...] = get_args(TableFormat)
+        wanted = {name.strip() for name in self.formats.split(",")}
+        if not wanted <= set(known):
+            raise ValueError(f"formats is {self.formats!r}; known are {', '.join(known)}")
+        return tuple(name for name in known if name in wanted)
 
 
 @dataclass(frozen=True)
@@ -101,15 +121,21 @@ class PredictSummary:
     without_face: tuple[str, ...]
     """Files in which nobody was found; they have no rows."""
     failures: tuple[str, ...]
-    """Files that cannot be read whole, with the reason; they have no rows."""
+    """Files that cannot be judged whole, with the reason; they have no rows."""
     detector: str
     caution: Caution
     """Which answers are to be taken with doubt."""
+    num_resumed: int = 0
+    """Files that an earlier run had done."""
+    num_left: int = 0
+    """Files not judged, because the run was asked to stop."""
+    folder: str | None = None
+    """Where the results are."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether every file could be read."""
-        return not self.failures
+        """Whether every file was judged."""
+        return not self.failures and not self.num_left
 
     def __str__(self) -> str:
         lines = [
@@ -117,46 +143,89 @@ class PredictSummary:
             f"{self.num_faces} faces (by {self.detector}), {self.num_ticks} judgements"
         ]
         lines.append(str(self.caution))
+        if self.folder is not None:
+            before = f", {self.num_resumed} of them done before" if self.num_resumed else ""
+            lines.append(f"results in {self.folder}{before}")
         lines += [f"no face found: {path}" for path in self.without_face]
-        lines += [f"cannot be read: {failure}" for failure in self.failures]
+        lines += [f"cannot be judged: {failure}" for failure in self.failures]
+        if self.num_left:
+            lines.append(f"stopped: {self.num_left} files were not judged and have no rows")
         return "\n".join(lines)
 
 
 def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary:
     """Judge every face in every file; a file that cannot be read is named and has no rows.
 
+    Memory does not grow with the files' length.
+
     Args:
         config: Files, model, options.
-        out: Gets the table where `config.csv` names no file; standard output if None.
+        out: Gets the table where neither `config.csv` nor `config.out` says where; standard output
+            if None.
 
     Raises:
         FileNotFoundError: The checkpoint or the table's folder is missing.
+        ValueError: There is nothing to judge, or two files would have results of one name.
         CheckpointError: The checkpoint cannot be used.
         CardError: `max_lag` is given, and its smoothing card cannot be used or has nothing as fast.
+        RunFolderError: `config.out` belongs to another config, or is in use.
+        InterruptedJob: Asked to stop; `config.out` keeps what is done.
     """
-    model = load_model(config.checkpoint, config.engine, config.device, config.num_threads)
-    meta = model.meta
-    wanted = wanted_prior(config.prior, meta)
-    caution = find_caution(meta, wanted, config.min_probability, config.hidden)
-    stream = pick_smoothing(config.stream_config(), config.max_lag, model.path, meta)
-    _log.info("%s; smoothing %s", model, describe(stream.smoothing))
-    detector = build_detector(config.detector)
+    inputs = list_inputs(config.paths, None if config.out is None else Path(config.out))
+    if inputs.num_ignored:
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(inputs.num_ignored.items()))
+        _log.info("neither video nor image by their names, not looked at: %s", told)
+    if not inputs.files:
+        raise ValueError(f"no video or image in {', '.join(config.paths)}")
+    with stop_when_asked() as asked:
+        if config.out is not None:
+            return _fill_folder(config, Path(config.out), inputs.files, asked)
+        return _write_table(config, inputs.files, out, asked)
+
+
+def _fill_folder(
+    config: PredictConfig, out: Path, files: Sequence[Input], asked: Event
+) -> PredictSummary:
+    batch = BatchConfig(out, config.table_formats(), config.annotate, config.workers)
+    recogniser = Recogniser(config.recognition())
+    _log.info("%s; smoothing %s", recogniser.model, describe(recogniser.stream.smoothing))
+    result = run_batch(files, recogniser, batch, asked)
+    return PredictSummary(
+        num_files=len(result.done),
+        num_frames=sum(row["frames"] for row in result.done),
+        num_faces=sum(row["faces"] for row in result.done),
+        num_ticks=sum(row["judgements"] for row in result.done),
+        without_face=tuple(row["source"] for row in result.done if not row["faces"]),
+        failures=tuple(reason for _, reason in result.failures),
+        detector=recogniser.detector.name,
+        caution=recogniser.caution,
+        num_resumed=result.num_resumed,
+        folder=str(out),
+    )
+
+
+def _write_table(
+    config: PredictConfig, files: Sequence[Input], out: TextOut | None, asked: Event
+) -> PredictSummary:
+    recogniser = Recogniser(config.recognition())
+    _log.info("%s; smoothing %s", recogniser.model, describe(recogniser.stream.smoothing))
     tallies, without_face, failures = [], [], []
     with ExitStack() as stack:
         if config.csv is not None:
             out = stack.enter_context(growing_file(Path(config.csv)))
-        table = CsvTable(sys.stdout if out is None else out, meta.labels, has_source=True)
-        for path in config.paths:
-            rows = _Rows()
+        out = sys.stdout if out is None else out
+        CsvTable(out, recogniser.labels, has_source=True)  # its head
+        for item in files:
             try:
-                tally = _judge_file(Path(path), config, stream, model, detector, rows)
+                tally = judge_into(out, item, recogniser, asked)
             except (FileNotFoundError, ImageError, VideoError) as error:
                 failures.append(str(error))
                 continue
-            table.write(rows.judgements, path)
+            if tally.was_stopped:
+                break
             tallies.append(tally)
             if not tally.track_ids:
-                without_face.append(path)
+                without_face.append(str(item.path))
     return PredictSummary(
         num_files=len(tallies),
         num_frames=sum(tally.num_frames for tally in tallies),
@@ -164,44 +233,7 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
         num_ticks=sum(tally.num_ticks for tally in tallies),
         without_face=tuple(without_face),
         failures=tuple(failures),
-        detector=detector.name,
-        caution=caution,
+        detector=recogniser.detector.name,
+        caution=recogniser.caution,
+        num_left=len(files) - len(tallies) - len(failures),
     )
-
-
-def _judge_file(
-    path: Path,
-    config: PredictConfig,
-    stream: StreamConfig,
-    model: LoadedModel,
-    detector: FaceDetector,
-    rows: _Rows,
-) -> Tally:
-    engine, meta = model.engine, model.meta
-    follower = Follower(FollowConfig(config.detector, config.tracker, meta.crop), detector)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        # A still has no start to wait for: it is judged as it is.
-        predictor = StreamPredictor(engine, meta, replace(stream, warm_up_s=0.0))
-        still: Iterable[Frame] = [Frame(read_image(path), 0.0, 0)]
-        return run_stages(still, follower, predictor, rows, config.max_faces)
-    predictor = StreamPredictor(engine, meta, stream)
-    with (
-        VideoFile(path) as video,
-        tqdm(video, path.name, video.info.num_frames, unit="frame", disable=None) as frames,
-    ):
-        return run_stages(frames, follower, predictor, rows, config.max_faces)
-
-
-class _Rows:
-    """A `Sink` that keeps one file's judgements until it is known to be whole."""
-
-    is_closed = False
-
-    def __init__(self) -> None:
-        self.judgements: list[Judgement] = []
-
-    def write(self, moment: Moment) -> None:
-        self.judgements.extend(moment.judgements)
-
-    def finish(self, judgements: Sequence[Judgement]) -> None:
-        self.judgements.extend(judgements)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from emotemporal.inference.pick import describe
 from emotemporal.inference.predictor import StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
+
+_KINDS: tuple[Literal["none", "ema", "one_euro", "hidden_markov", "majority"], ...] = (
+    "none",
+    "ema",
+    "one_euro",
+    "hidden_markov",
+    "majority",
+)
 
 
 class SmootherKeys:
@@ -18,10 +27,9 @@ class SmootherKeys:
     """
 
     def __init__(self, predictor: StreamPredictor, first: SmoothingConfig) -> None:
-        kinds = ("none", "ema", "one_euro", "hidden_markov", "majority")
         # `auto` without a card is an EMA.
         own = "ema" if first.name == "auto" else first.name
-        others = [replace(first, name=kind) for kind in kinds if kind != own]
+        others = [replace(first, name=kind) for kind in _KINDS if kind != own]
         self._settings = [first, *others]
         self._predictor, self._at = predictor, 0
 

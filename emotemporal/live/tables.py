@@ -63,11 +63,14 @@ class CsvTable:
     An empty `shown` means that nothing was shown; the two flags are 0 or 1.
     """
 
-    def __init__(self, out: TextOut, labels: LabelSpace, has_source: bool = False) -> None:
+    def __init__(
+        self, out: TextOut, labels: LabelSpace, has_source: bool = False, has_head: bool = True
+    ) -> None:
         # Not the csv module's own line end: the same bytes everywhere, and diff stays readable.
         self._writer = csv.writer(out, lineterminator="\n")
         self._has_source = has_source
-        self._writer.writerow(columns(labels, has_source))
+        if has_head:
+            self._writer.writerow(columns(labels, has_source))
 
     def write(self, judgements: Iterable[Judgement], source: str = "") -> None:
         """Append judgements in the order given."""

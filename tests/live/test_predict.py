@@ -120,7 +120,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_judged(
     wrong = ("cut.mp4", "torn.png", "none.jpg")
     assert all(name in told for name, told in zip(wrong, summary.failures, strict=True))
     assert {row["source"] for row in rows} == {str(photo)}
-    assert "cannot be read" in str(summary)
+    assert "cannot be judged" in str(summary)
 
 
 def test_a_file_without_a_face_is_named(tiny_checkpoint, tmp_path):

@@ -1,0 +1,253 @@
+"""Expressions of every face in a video, in Python: typed judgements, or a pandas frame.
+
+>>> from emotemporal.live import recognise                       # doctest: +SKIP
+>>> for judgement in recognise("film.mp4"):                      # doctest: +SKIP
+...     print(judgement.time_s, judgement.track_id, judgement.shown)
+>>> recognise("film.mp4").to_frame().groupby("shown").size()     # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from jaxtyping import UInt8
+
+from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detector
+from emotemporal.faces.follow import FollowConfig, Follower
+from emotemporal.faces.track import TrackerConfig
+from emotemporal.inference.caution import Caution, find_caution
+from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
+from emotemporal.inference.pick import pick_smoothing, refuse_both
+from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor
+from emotemporal.inference.prior import wanted_prior
+from emotemporal.inference.smoothing import SmoothingConfig
+from emotemporal.labels import LabelSpace
+from emotemporal.live.inputs import is_image
+from emotemporal.live.stages import Moment, Stages
+from emotemporal.live.tables import columns, to_row
+from emotemporal.types import Frame
+from emotemporal.video.file import VideoFile
+from emotemporal.video.image import read_image
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source: TypeAlias = str | Path | np.ndarray | Iterable[Frame]
+"""A video's or image's path, RGB pixels `t h w 3` or `h w 3`, or frames in time order."""
+
+
+@dataclass(frozen=True)
+class RecogniseConfig:
+    """Which model judges, and how. What the network sees is the checkpoint's."""
+
+    checkpoint: str | None = None
+    """From pretrain, finetune or export; none takes the one that ships with the package."""
+    engine: EngineChoice = "auto"
+    """`auto`: what the checkpoint's file is for; of the model that ships, the fastest installed."""
+    device: str = "cpu"
+    num_threads: int = 1
+    """Of the network on a CPU."""
+    prior: str = StreamConfig.prior
+    """How often emotions are taken to occur: `training`, `uniform`, or a JSON file of shares."""
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    max_lag: float | None = None
+    """In place of `smoothing`: the steadiest setting of the checkpoint's smoothing card whose
+    median lag in seconds is at most this."""
+    warm_up_s: float = StreamConfig.warm_up_s
+    """A head with memory says nothing for this long at a video's start; of an image it does."""
+    min_probability: float | None = StreamConfig.min_probability
+    """Below this top probability a judgement is uncertain; None as the checkpoint says."""
+    hidden: str | None = StreamConfig.hidden
+    """Emotions that are not shown by name, with commas; None as the checkpoint says."""
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    max_faces: int = 64
+    """The faces followed longest are judged; others wait."""
+
+    def __post_init__(self) -> None:
+        if self.num_threads < 1 or self.max_faces < 1:
+            raise ValueError(
+                f"num_threads is {self.num_threads} and max_faces {self.max_faces}; at least 1 each"
+            )
+        refuse_both(self.smoothing, self.max_lag)
+        self.stream_config()
+
+    def stream_config(self) -> StreamConfig:
+        """Return how streams are judged; a face the tracker gave up is a new stream."""
+        return StreamConfig(
+            self.prior,
+            self.smoothing,
+            self.warm_up_s,
+            self.tracker.max_gap_s,
+            self.min_probability,
+            self.hidden,
+        )
+
+
+class Recogniser:
+    """A network that is ready, for any number of videos, one after the other.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint.
+        CheckpointError: The checkpoint cannot be used.
+        CardError: `max_lag` is given, and its smoothing card cannot be used or has nothing as fast.
+    """
+
+    def __init__(self, config: RecogniseConfig | None = None) -> None:
+        self.config = config or RecogniseConfig()
+        known = (self.config.checkpoint, self.config.engine, self.config.device)
+        self.model: LoadedModel = load_model(*known, self.config.num_threads)
+        meta = self.model.meta
+        asked = self.config.stream_config()
+        self.stream = pick_smoothing(asked, self.config.max_lag, self.model.path, meta)
+        """How streams are judged, with the smoothing that was picked."""
+        self.detector: FaceDetector = build_detector(self.config.detector)
+        self.prior = wanted_prior(self.config.prior, meta)
+        self.caution: Caution = find_caution(
+            meta, self.prior, self.config.min_probability, self.config.hidden
+        )
+
+    @property
+    def labels(self) -> LabelSpace:
+        """What the network tells apart, in the order of every judgement's probabilities."""
+        return self.model.meta.labels
+
+    def __call__(self, source: Source, frame_rate_hz: float | None = None) -> Recognition:
+        """Return the judgements of a source; see `recognise`."""
+        return Recognition(self, source, frame_rate_hz)
+
+    def new_follower(self) -> Follower:
+        """Return what finds and follows the faces of one source."""
+        config = FollowConfig(self.config.detector, self.config.tracker, self.model.meta.crop)
+        return Follower(config, self.detector)
+
+    def new_predictor(self, is_still: bool = False) -> StreamPredictor:
+        """Return what judges one source; a still has no start to wait for."""
+        stream = replace(self.stream, warm_up_s=0.0) if is_still else self.stream
+        return StreamPredictor(self.model.engine, self.model.meta, stream)
+
+
+class Recognition:
+    """The judgements of one source: iterate over them, or take them all as a pandas frame.
+
+    Nothing is decoded before, and nothing kept. Iterated again, it starts anew (but for frames from
+    an iterator, which are used up).
+    """
+
+    def __init__(
+        self, recogniser: Recogniser, source: Source, frame_rate_hz: float | None = None
+    ) -> None:
+        if isinstance(source, np.ndarray):
+            _check_pixels(source, frame_rate_hz)
+        elif frame_rate_hz is not None:
+            raise ValueError("frame_rate_hz is for pixels; a video and frames have their own times")
+        self.recogniser = recogniser
+        self._source, self._frame_rate_hz = source, frame_rate_hz
+
+    @property
+    def labels(self) -> LabelSpace:
+        """The order of every judgement's probabilities."""
+        return self.recogniser.labels
+
+    def __iter__(self) -> Iterator[Judgement]:
+        is_still = _is_still(self._source)
+        predictor = self.recogniser.new_predictor(is_still)
+        config = self.recogniser.config
+        stages = Stages(self.recogniser.new_follower(), predictor, _Nowhere(), config.max_faces)
+        with open_frames(self._source, self._frame_rate_hz) as frames:
+            for frame in frames:
+                yield from stages.judge(stages.follow(frame), frame.time_s)
+        yield from predictor.finish()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Judge to the end; return one row a face and tick, with the columns of every table."""
+        import pandas as pd
+
+        rows = [to_row(judgement) for judgement in self]
+        return pd.DataFrame(rows, columns=pd.Index(columns(self.labels)))
+
+
+def recognise(
+    source: Source, config: RecogniseConfig | None = None, frame_rate_hz: float | None = None
+) -> Recognition:
+    """Judge the expression of every face in a video, an image or frames.
+
+    The numbers are those that `live` and `predict` give for the same video. Loads the network each
+    time; for many sources keep a `Recogniser`.
+
+    Args:
+        source: A video's or image's path, RGB pixels 0 to 255 as `t h w 3` or, of one image,
+            `h w 3`, or frames in time order.
+        config: Which model, and how; without one, the model that ships.
+        frame_rate_hz: Of pixels `t h w 3`.
+
+    Raises:
+        ValueError: Pixels of another shape or kind, or no frame rate for them.
+        VideoError: The video cannot be read whole; raised when it is found, while iterating.
+    """
+    return Recogniser(config)(source, frame_rate_hz)
+
+
+@contextmanager
+def open_frames(
+    source: Source, frame_rate_hz: float | None = None
+) -> Iterator[VideoFile | Iterable[Frame]]:
+    """Open a source's frames."""
+    if isinstance(source, np.ndarray):
+        yield _pixel_frames(source, frame_rate_hz)
+    elif not isinstance(source, str | Path):
+        yield source
+    elif is_image(Path(source)):
+        yield [Frame(read_image(Path(source)), 0.0, 0)]
+    else:
+        with VideoFile(Path(source)) as video:
+            yield video
+
+
+def _is_still(source: Source) -> bool:
+    if isinstance(source, np.ndarray):
+        return source.ndim == 3
+    return isinstance(source, str | Path) and is_image(Path(source))
+
+
+def _check_pixels(pixels: np.ndarray, frame_rate_hz: float | None) -> None:
+    if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or pixels.shape[-1] != 3:
+        raise ValueError(
+            f"pixels are {pixels.dtype} of shape {pixels.shape}; they are uint8, RGB, "
+            "(time, height, width, 3) or, of one image, (height, width, 3)"
+        )
+    if (pixels.ndim == 4) != (frame_rate_hz is not None):
+        raise ValueError(
+            f"pixels of shape {pixels.shape} with frame_rate_hz {frame_rate_hz}; a video's pixels "
+            "need one, an image's have none"
+        )
+    if frame_rate_hz is not None and not frame_rate_hz > 0:
+        raise ValueError(f"frame_rate_hz is {frame_rate_hz}; it is above 0")
+
+
+def _pixel_frames(
+    pixels: UInt8[np.ndarray, "t h w 3"] | UInt8[np.ndarray, "h w 3"], rate_hz: float | None
+) -> Iterator[Frame]:
+    if pixels.ndim == 3:
+        yield Frame(pixels, 0.0, 0)
+        return
+    assert rate_hz is not None
+    for i, image in enumerate(pixels):
+        yield Frame(image, i / rate_hz, i)
+
+
+class _Nowhere:
+    """A `Sink` for those who take the judgements themselves."""
+
+    is_closed = False
+
+    def write(self, moment: Moment) -> None:
+        pass
+
+    def finish(self, judgements: Sequence[Judgement]) -> None:
+        pass
