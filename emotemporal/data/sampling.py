@@ -61,6 +61,12 @@ class SamplingConfig:
         return replace(self, strategy="dense") if self.strategy == "random" else self
 
     @property
+    def is_random(self) -> bool:
+        """Whether a generator makes a difference."""
+        has_start = self.strategy in ("full", "dense")
+        return self.strategy in ("random", "segment") or (has_start and self.jitter_s > 0)
+
+    @property
     def duration_s(self) -> float:
         """From the first of `num_frames` in a row to the last."""
         return (self.num_frames - 1) / self.clip_rate_hz

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from threading import Event
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from emotemporal.data.clips import LossOn, loss_mask
-from emotemporal.data.collate import FeatureBatch, FeatureSample, collate_features, frame_targets
+from emotemporal.data.clips import LossOn
+from emotemporal.data.collate import FeatureBatch, collate_features
 from emotemporal.data.loading import batch_rows
 from emotemporal.data.sampling import SamplingConfig, clip_indices
-from emotemporal.data.seeds import derive_seed, sample_generator
+from emotemporal.data.seeds import derive_seed
 from emotemporal.labels import LabelSpace
 from emotemporal.models.heads.build import build_head
 from emotemporal.models.heads.change_filter import ChangeFilterHead
@@ -26,8 +26,9 @@ from emotemporal.train.balance import class_weights, epoch_order, logit_offsets
 from emotemporal.train.features import ClipFeatures
 from emotemporal.train.loop import fit
 from emotemporal.train.optim import OptimConfig
-from emotemporal.train.order import Shuffle, shuffled_order
+from emotemporal.train.order import Shuffle
 from emotemporal.train.state import Keeper, Progress
+from emotemporal.train.streams import StreamConfig, Streams, as_batches
 from emotemporal.train.task import AnyBatch, Task, Validation
 from emotemporal.train.truth import shares_shown
 from emotemporal.train.validate import JudgeBy, validate
@@ -108,7 +109,8 @@ def head_task(
                 f"{clip.source} shows {clip.emotion}, which is not one of "
                 f"{', '.join(labels.names)}; leave it out first"
             )
-    streams = _Streams(clips, labels, config, seed)
+    how = StreamConfig(config.sampling, config.loss_on, config.clips_per_stream, config.shuffle)
+    streams = Streams(clips, labels, how, seed)
     emotions = [labels.index(clip.emotion) for clip in clips]
     counts = np.sum([_shown(clip, labels) for clip in clips], axis=0)
 
@@ -119,8 +121,9 @@ def head_task(
         for batch in rows[first:]:
             yield collate_features([streams.sample(i, epoch) for i in batch])
 
+    seen = list(as_batches(judged, labels, config.sampling.judging))
+
     def judge(net: nn.Module) -> Validation:
-        seen = as_batches(judged, labels, config.sampling.judging)
         return validate(net, head_logits, seen, labels, config.model, config.judge_by)
 
     return Task(
@@ -174,79 +177,3 @@ def head_logits(net: nn.Module, batch: AnyBatch) -> Tensor:
     assert isinstance(batch, FeatureBatch)
     logits: Tensor = net(batch.features, lengths=batch.lengths)[0]
     return logits
-
-
-def as_batches(
-    clips: Sequence[ClipFeatures], labels: LabelSpace, sampling: SamplingConfig, size: int = 64
-) -> Iterable[FeatureBatch]:
-    """Return clips as they are, in order, in batches."""
-    for i in range(0, len(clips), size):
-        some = clips[i : i + size]
-        yield collate_features(
-            [_join([_part(clip, 0, labels, sampling)], "every") for clip in some]
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    clip: ClipFeatures
-    times_s: Float[np.ndarray, " t"]
-    features: Float[np.ndarray, "t d"]
-    targets: Float[np.ndarray, "t k"]
-    is_known: Bool[np.ndarray, " t"]
-
-
-def _part(
-    clip: ClipFeatures,
-    view: int,
-    labels: LabelSpace,
-    sampling: SamplingConfig,
-    generator: torch.Generator | None = None,
-) -> _Part:
-    chosen = clip_indices(clip.times_s, sampling, generator)
-    times_s = clip.times_s[chosen]
-    targets, is_known = frame_targets(clip.targets, times_s, labels)
-    return _Part(clip, times_s, clip.views[view][chosen], targets, is_known)
-
-
-def _join(parts: Sequence[_Part], loss_on: LossOn) -> FeatureSample:
-    return FeatureSample(
-        features=np.concatenate([part.features for part in parts]),
-        targets=np.concatenate([part.targets for part in parts]),
-        target_mask=np.concatenate([loss_mask(part.is_known, loss_on) for part in parts]),
-        subject=parts[0].clip.subject,
-        source=parts[0].clip.source,
-    )
-
-
-class _Streams:
-    """Training samples by number: clip `i` in one of its views, then others of its subject."""
-
-    def __init__(
-        self, clips: Sequence[ClipFeatures], labels: LabelSpace, config: HeadConfig, seed: int
-    ) -> None:
-        self._clips, self._labels, self._config, self._seed = clips, labels, config, seed
-
-    def sample(self, index: int, epoch: int) -> FeatureSample:
-        generator = sample_generator(self._seed, epoch, index)
-        clip = self._clips[index]
-        same = [other for other in self._clips if other.subject == clip.subject]
-        count = self._config.clips_per_stream
-        others = torch.randint(len(same), (count - 1,), generator=generator).tolist()
-        chosen = [clip, *(same[i] for i in others)]
-        views = torch.randint(len(clip.views), (count,), generator=generator).tolist()
-        parts = [self._part(one, view, generator) for one, view in zip(chosen, views, strict=True)]
-        return _join(parts, self._config.loss_on)
-
-    def _part(self, clip: ClipFeatures, view: int, generator: torch.Generator) -> _Part:
-        part = _part(clip, view, self._labels, self._config.sampling, generator)
-        if self._config.shuffle == "no":
-            return part
-        order = shuffled_order(part.times_s, clip.targets, self._config.shuffle, generator)
-        return replace(
-            part,
-            times_s=part.times_s[order],
-            features=part.features[order],
-            targets=part.targets[order],
-            is_known=part.is_known[order],
-        )

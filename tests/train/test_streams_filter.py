@@ -25,12 +25,13 @@ from emotemporal.preprocess import preprocess
 from emotemporal.storage import read_jsonl
 from emotemporal.train.features import ViewConfig
 from emotemporal.train.finetune import FinetuneConfig, finetune
-from emotemporal.train.heads import HeadConfig, as_batches, head_logits, new_head
+from emotemporal.train.heads import HeadConfig, head_logits, new_head
 from emotemporal.train.log import TrackingConfig
 from emotemporal.train.networks import frame_classifier_of
 from emotemporal.train.optim import OptimConfig
 from emotemporal.train.order import shuffled_order
 from emotemporal.train.run import RunConfig
+from emotemporal.train.streams import as_batches
 from emotemporal.train.truth import shares_shown
 from emotemporal.train.validate import validate
 from emotemporal.types import Target

@@ -6,7 +6,8 @@ from torch import nn
 from emotemporal.data.sampling import SamplingConfig
 from emotemporal.labels import Emotion, LabelSpace
 from emotemporal.models.meta import ModelConfig
-from emotemporal.train.heads import as_batches, head_logits, new_head
+from emotemporal.train.heads import head_logits, new_head
+from emotemporal.train.streams import as_batches
 from emotemporal.train.validate import validate
 from emotemporal.types import Target
 from tests.train.feature_clips import PAIR, make_clips
