@@ -15,7 +15,6 @@ from emotemporal.inference.smoothers import (
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.serve.messages import Choice, MessageError
 
-
 START = "start"
 """The smoother that the server was started with: an option's, or the smoothing card's default."""
 

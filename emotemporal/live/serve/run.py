@@ -6,9 +6,14 @@ import importlib.util
 import logging
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emotemporal.inference.load import load_model
 from emotemporal.live.serve.config import ServeConfig, is_loopback, settle_token
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +32,6 @@ def serve(config: ServeConfig) -> None:
         OSError: The address is in use, or not this machine's.
     """
     require_web()
-    import uvicorn
-
     from emotemporal.live.serve.app import build_app
     from emotemporal.live.serve.house import House
 
@@ -48,20 +51,28 @@ def serve(config: ServeConfig) -> None:
                 "without --certfile other machines' browsers give the page no camera, and "
                 "whoever is on the way can watch; docs/serve.md says how to have HTTPS"
             )
-        options = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            ssl_certfile=config.certfile,
-            ssl_keyfile=config.keyfile,
-            # Refused while it comes in, not after it was all held in memory.
-            ws_max_size=1024 * config.limits.max_message_kb,
-            ws_max_queue=4,
-            limit_concurrency=8 * config.limits.max_connections,
-            timeout_graceful_shutdown=3,
-            server_header=False,
-        )
-        uvicorn.Server(options).run(sockets=[listener])
+        make_server(app, config).run(sockets=[listener])
+
+
+def make_server(app: Starlette, config: ServeConfig) -> uvicorn.Server:
+    """Return what listens, with the limits that only it can keep."""
+    import uvicorn
+
+    options = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        ssl_certfile=config.certfile,
+        ssl_keyfile=config.keyfile,
+        # Refused while it comes in, not after it was all held in memory.
+        ws_max_size=1024 * config.limits.max_message_kb,
+        ws_max_queue=4,
+        # Ours are counted by place, with words; this is against those that open and never speak.
+        limit_concurrency=16 * (config.limits.max_connections + config.limits.max_uploads),
+        timeout_graceful_shutdown=3,
+        server_header=False,
+    )
+    return uvicorn.Server(options)
 
 
 def require_web() -> None:

@@ -16,7 +16,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from emotemporal.live.predict import IMAGE_SUFFIXES
 from emotemporal.live.serve.house import FullError, House
 from emotemporal.live.serve.session import Session
 from emotemporal.types import Frame
@@ -24,6 +23,7 @@ from emotemporal.video.file import VideoFile
 from emotemporal.video.image import ImageError, read_image
 from emotemporal.video.source import VideoError
 
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".mov", ".avi", ".mkv", ".m4v"})
 _TELL_EVERY_S = 0.5  # of the video, between two lines without a judgement
 _END: dict[str, Any] = {"type": "end"}

@@ -60,9 +60,7 @@ class Page:
 
     def ask(self, script: str) -> Any:
         """Return what an expression comes to."""
-        said = self.do(
-            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
-        )
+        said = self.do("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in said, said
         return said["result"].get("value")
 
