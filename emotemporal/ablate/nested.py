@@ -10,7 +10,8 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from emotemporal.data.seeds import derive_seed
-from emotemporal.evaluation.protocols import Fold, choose_num_epochs, choose_setting, inner_folds
+from emotemporal.evaluation.choosing import choose_num_epochs, choose_setting
+from emotemporal.evaluation.protocols import Fold, inner_folds
 from emotemporal.labels import LabelSpace
 from emotemporal.train.features import ClipFeatures
 from emotemporal.train.heads import HeadConfig, train_head

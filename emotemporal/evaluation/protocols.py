@@ -6,8 +6,7 @@ in the same table, so that a row means one clip everywhere.
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,14 +14,40 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from emotemporal.evaluation.folds import Fold, check_fold, column_of, two_or_more
 
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """Train on some rows, judge on others."""
+__all__ = [
+    "Fold",
+    "ProtocolConfig",
+    "check_fold",
+    "inner_folds",
+    "leave_one_corpus_out",
+    "leave_one_subject_and_takes_out",
+    "leave_one_subject_out",
+    "make_folds",
+    "speaker_dependent",
+    "subject_groups",
+]
 
-    name: str
-    train: Int[np.ndarray, " n"]
-    test: Int[np.ndarray, " m"]
+ProtocolName = Literal[
+    "leave_one_subject_out",
+    "subject_groups",
+    "subject_and_take",
+    "leave_one_corpus_out",
+    "speaker_dependent",
+]
+SPEAKER_DEPENDENT_NOTE = (
+    "SPEAKER-DEPENDENT: everybody who is judged was trained on too. These figures say nothing "
+    "about new people, and are not comparable with those of any other protocol."
+)
+"""Stands at the head of every output of that protocol."""
+_TOLD: Mapping[ProtocolName, str] = {
+    "leave_one_subject_out": "one subject left out in turn; sentences are shared between the sides",
+    "subject_groups": "one group of subjects left out in turn; sentences are shared",
+    "subject_and_take": "subject and sentence both left out: neither was trained on",
+    "leave_one_corpus_out": "one data set left out in turn, its people with it",
+    "speaker_dependent": "speaker-dependent folds: all subjects were trained on",
+}
 
 
 @dataclass(frozen=True)
@@ -33,11 +58,11 @@ class ProtocolConfig:
         ValueError: Fewer than two folds or groups.
     """
 
-    name: Literal["leave_one_subject_out", "subject_groups", "subject_and_take"] = (
-        "leave_one_subject_out"
-    )
+    name: ProtocolName = "leave_one_subject_out"
+    """`subject_and_take`: speaker and sentence both new. `speaker_dependent` is no evidence about
+    new people, and every output says so."""
     num_folds: int = 5
-    """`subject_groups`: into how many groups the subjects are dealt."""
+    """`subject_groups`: into how many groups the subjects are dealt; `speaker_dependent`: folds."""
     num_take_groups: int = 3
     """`subject_and_take`: into how many groups the takes are dealt: folds a subject."""
 
@@ -46,6 +71,16 @@ class ProtocolConfig:
             if getattr(self, field) < 2:
                 raise ValueError(f"{field} is {getattr(self, field)}; folds need at least 2")
 
+    @property
+    def note(self) -> str:
+        """What must stand at the head of every output; nothing for sound protocols."""
+        return SPEAKER_DEPENDENT_NOTE if self.name == "speaker_dependent" else ""
+
+    @property
+    def told(self) -> str:
+        """The protocol in words."""
+        return _TOLD[self.name]
+
 
 def make_folds(rows: pd.DataFrame, config: ProtocolConfig) -> list[Fold]:
     """Return the folds that `config` asks for.
@@ -53,16 +88,16 @@ def make_folds(rows: pd.DataFrame, config: ProtocolConfig) -> list[Fold]:
     Raises:
         ValueError: A column that is missing or has gaps, or too few subjects or takes.
     """
-    if config.name == "leave_one_subject_out":
-        return leave_one_subject_out(rows)
-    if config.name == "subject_groups":
-        return subject_groups(rows, config.num_folds)
-    if config.name == "subject_and_take":
-        return leave_one_subject_and_takes_out(rows, config.num_take_groups)
-    raise ValueError(
-        f"protocol is {config.name!r}; it can be 'leave_one_subject_out', 'subject_groups' or "
-        "'subject_and_take'"
-    )
+    make = {
+        "leave_one_subject_out": lambda: leave_one_subject_out(rows),
+        "subject_groups": lambda: subject_groups(rows, config.num_folds),
+        "subject_and_take": lambda: leave_one_subject_and_takes_out(rows, config.num_take_groups),
+        "leave_one_corpus_out": lambda: leave_one_corpus_out(rows),
+        "speaker_dependent": lambda: speaker_dependent(rows, config.num_folds),
+    }
+    if config.name not in make:
+        raise ValueError(f"protocol is {config.name!r}; it can be {', '.join(make)}")
+    return make[config.name]()
 
 
 def leave_one_subject_out(rows: pd.DataFrame) -> list[Fold]:
@@ -71,10 +106,10 @@ def leave_one_subject_out(rows: pd.DataFrame) -> list[Fold]:
     Raises:
         ValueError: No `subject` column, rows without one, or a single subject.
     """
-    subjects = _column(rows, "subject")
+    subjects = column_of(rows, "subject")
     folds = [
         Fold(name, np.flatnonzero(subjects != name), np.flatnonzero(subjects == name))
-        for name in _two_or_more(subjects, "subject")
+        for name in two_or_more(subjects, "subject")
     ]
     for fold in folds:
         check_fold(rows, fold, ("subject",))
@@ -89,8 +124,8 @@ def subject_groups(rows: pd.DataFrame, num_folds: int) -> list[Fold]:
     """
     from sklearn.model_selection import GroupKFold
 
-    subjects = _column(rows, "subject")
-    num_subjects = len(_two_or_more(subjects, "subject"))
+    subjects = column_of(rows, "subject")
+    num_subjects = len(two_or_more(subjects, "subject"))
     if num_subjects < num_folds:
         raise ValueError(f"{num_subjects} subjects cannot fill {num_folds} folds; ask for fewer")
     splits = GroupKFold(num_folds).split(subjects, groups=subjects)
@@ -110,10 +145,10 @@ def leave_one_subject_and_takes_out(rows: pd.DataFrame, num_take_groups: int) ->
     Raises:
         ValueError: No `subject` or `take` column, rows without one, or too few of either.
     """
-    subjects, takes = _column(rows, "subject"), _column(rows, "take")
-    group = _deal_takes(takes, _column(rows, "emotion"), num_take_groups)
+    subjects, takes = column_of(rows, "subject"), column_of(rows, "take")
+    group = _deal_takes(takes, column_of(rows, "emotion"), num_take_groups)
     folds = []
-    for name in _two_or_more(subjects, "subject"):
+    for name in two_or_more(subjects, "subject"):
         for i in range(num_take_groups):
             test = np.flatnonzero((subjects == name) & (group == i))
             train = np.flatnonzero((subjects != name) & (group != i))
@@ -121,6 +156,55 @@ def leave_one_subject_and_takes_out(rows: pd.DataFrame, num_take_groups: int) ->
                 folds.append(Fold(f"{name}/takes{i + 1}", train, test))
     for fold in folds:
         check_fold(rows, fold, ("subject", "take"))
+    return folds
+
+
+def leave_one_corpus_out(rows: pd.DataFrame) -> list[Fold]:
+    """Return one fold a data set, none of whose clips or people are trained on.
+
+    Raises:
+        ValueError: No `corpus` or `subject` column, rows without one, a single corpus, or a
+            subject of two: give each data set's subjects names of their own.
+    """
+    corpora = column_of(rows, "corpus")
+    folds = [
+        Fold(name, np.flatnonzero(corpora != name), np.flatnonzero(corpora == name))
+        for name in two_or_more(corpora, "corpus")
+    ]
+    for fold in folds:
+        check_fold(rows, fold, ("corpus", "subject"))
+    return folds
+
+
+def speaker_dependent(rows: pd.DataFrame, num_folds: int) -> list[Fold]:
+    """Return folds with the same people on both sides, emotions mixed alike: to be marked as such.
+
+    One performance (a subject's clips of one take) stays on one side.
+
+    Raises:
+        ValueError: No `subject` or `emotion` column, rows without one, or too few performances.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    subjects, emotions = column_of(rows, "subject"), column_of(rows, "emotion")
+    takes = rows["take"].astype(str) if "take" in rows.columns else pd.Series([""] * len(rows))
+    performances = [
+        f"{subject}\n{emotion}\n{take or f'row {i}'}"
+        for i, (subject, emotion, take) in enumerate(zip(subjects, emotions, takes, strict=True))
+    ]
+    if len(set(performances)) < num_folds:
+        raise ValueError(
+            f"{len(set(performances))} performances cannot fill {num_folds} folds; ask for fewer"
+        )
+    splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=0)
+    numbers = np.unique(emotions, return_inverse=True)[1]
+    folds = [
+        Fold(f"fold{i + 1}", train, test)
+        for i, (train, test) in enumerate(splitter.split(numbers, numbers, performances))
+    ]
+    of_row = pd.DataFrame({"performance": performances})
+    for fold in folds:
+        check_fold(of_row, fold, ("performance",))
     return folds
 
 
@@ -141,83 +225,9 @@ def inner_folds(
     ]
 
 
-def check_fold(
-    rows: pd.DataFrame, fold: Fold, disjoint: Sequence[str] = ("subject", "take")
-) -> None:
-    """Refuse a fold whose two sides share a row, or a value of one of the columns `disjoint`.
-
-    Raises:
-        ValueError: They do, with the values; or a side is empty.
-    """
-    if len(fold.train) == 0 or len(fold.test) == 0:
-        raise ValueError(
-            f"fold {fold.name}: {len(fold.train)} rows to train on, {len(fold.test)} to judge; "
-            "both sides need some"
-        )
-    if shared_rows := np.intersect1d(fold.train, fold.test).tolist():
-        raise ValueError(f"fold {fold.name}: rows {shared_rows[:5]} are on both sides")
-    for name in disjoint:
-        column = _column(rows, name)
-        shared = sorted(set(column[fold.train]) & set(column[fold.test]))
-        if shared:
-            raise ValueError(
-                f"fold {fold.name}: {name} {', '.join(shared[:5])} "
-                f"({len(shared)} in all) on both sides; a fold shares no {name}"
-            )
-
-
-def choose_setting(scores: Mapping[str, Sequence[float]]) -> str:
-    """Return the setting with the best mean UAR over the inner folds; the first of equals.
-
-    Raises:
-        ValueError: No settings, or settings judged on unequal numbers of folds.
-    """
-    lengths = {name: len(values) for name, values in scores.items()}
-    if not scores or 0 in lengths.values() or len(set(lengths.values())) != 1:
-        raise ValueError(f"settings need the same inner folds, at least one; folds are {lengths}")
-    return max(scores, key=lambda name: statistics.fmean(scores[name]))
-
-
-def choose_num_epochs(curves: Sequence[Sequence[float]]) -> int:
-    """Return how long to refit on all training subjects: the median of the inner folds' best.
-
-    Args:
-        curves: UAR after each epoch, one curve an inner fold. Epochs count from 1.
-
-    Raises:
-        ValueError: No curves, or an empty one.
-    """
-    if not curves or not all(len(curve) for curve in curves):
-        raise ValueError("the number of epochs needs a curve of at least one epoch an inner fold")
-    best = [1 + int(np.argmax(curve)) for curve in curves]
-    return statistics.median_low(best)
-
-
-def _column(rows: pd.DataFrame, name: str) -> np.ndarray:
-    if name not in rows.columns:
-        raise ValueError(
-            f"the table has no column {name!r}; it has {', '.join(map(str, rows.columns))}"
-        )
-    column = rows[name]
-    is_missing = column.isna() | (column.astype(str) == "")
-    if is_missing.any():
-        raise ValueError(
-            f"{int(is_missing.sum())} of {len(rows)} rows have no {name}, the first is row "
-            f"{int(np.argmax(is_missing.to_numpy()))}; folds by {name} need it everywhere"
-        )
-    return column.astype(str).to_numpy(dtype=object)
-
-
-def _two_or_more(values: np.ndarray, name: str) -> list[str]:
-    distinct = sorted(set(values))
-    if len(distinct) < 2:
-        raise ValueError(f"only one {name} ({', '.join(distinct)}): nobody is left to train on")
-    return distinct
-
-
 def _deal_takes(takes: np.ndarray, emotions: np.ndarray, num_groups: int) -> Int[np.ndarray, " n"]:
     """Deal takes into groups emotion by emotion, so that each group has clips of every emotion."""
-    emotion_of = {take: min(emotions[takes == take]) for take in _two_or_more(takes, "take")}
+    emotion_of = {take: min(emotions[takes == take]) for take in two_or_more(takes, "take")}
     if len(emotion_of) < num_groups:
         raise ValueError(f"{len(emotion_of)} takes cannot fill {num_groups} groups; ask for fewer")
     ordered = sorted(emotion_of, key=lambda take: (emotion_of[take], len(take), take))
