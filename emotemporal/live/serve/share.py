@@ -21,7 +21,7 @@ class _Waiting:
 
 
 class FairShare:
-    """Lends worker threads to clients, one job at a time, so that all get the same time.
+    """Lends worker threads to clients, one job at a time; none gets more time than another wants.
 
     Start-time fair queueing (Goyal, Vin and Cheng 1996): a client's job is tagged with the time
     that it has used, or with now's if it comes back from a rest, and the lowest tag goes first.
