@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from emotemporal.inference.engine import EngineState
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import CheckpointMeta, ModelConfig
-from emotemporal.types import Box, Frame
+from emotemporal.types import Box, ClipPrediction, Frame
 
 
 class FakeSource:
@@ -91,10 +92,18 @@ class MemoryLogger:
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, dict[str, float]]] = []
+        self.judged: dict[str, list[ClipPrediction]] = {}
+        self.kept: dict[str, list[str]] = {}
         self.is_finished = False
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         self.rows.append((step, dict(values)))
+
+    def predictions(self, name: str, clips: Sequence[ClipPrediction]) -> None:
+        self.judged[name] = list(clips)
+
+    def files(self, name: str, kind: str, paths: Sequence[Path]) -> None:
+        self.kept[f"{kind}: {name}"] = [path.name for path in paths if path.is_file()]
 
     def finish(self) -> None:
         self.is_finished = True

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emotemporal.evaluation.metrics import JudgedClips
 from emotemporal.labels import Emotion, LabelSpace
 from emotemporal.storage import write_atomically
 from emotemporal.types import ClipPrediction
@@ -37,6 +38,20 @@ def write_predictions(path: Path, predictions: Sequence[ClipPrediction]) -> None
         shares = [repr(float(p)) for p in row.probabilities]
         writer.writerow([row.source, row.subject, row.target.value, *shares])
     write_atomically(path, out.getvalue().encode())
+
+
+def as_predictions(judged: JudgedClips) -> list[ClipPrediction]:
+    """Return arrays of answers as one prediction a clip."""
+    return [
+        ClipPrediction(
+            source=judged.sources[i],
+            subject=judged.subjects[i],
+            target=judged.labels.emotions[int(judged.targets[i])],
+            probabilities=judged.probabilities[i],
+            labels=judged.labels,
+        )
+        for i in range(len(judged))
+    ]
 
 
 def read_predictions(path: Path) -> list[ClipPrediction]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +22,10 @@ from emotemporal.train.history import (
     overfitting_since,
 )
 from emotemporal.train.state import Progress
+from emotemporal.types import ClipPrediction
 
 _log = logging.getLogger(__name__)
+_STAGING = "WANDB_DATA_DIR"
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,12 @@ class Logger(Protocol):
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Write figures of one step."""
 
+    def predictions(self, name: str, clips: Sequence[ClipPrediction]) -> None:
+        """Show one judge's answers: a row a clip or image, and the confusion matrix."""
+
+    def files(self, name: str, kind: str, paths: Sequence[Path]) -> None:
+        """Keep files as they are now, under a name; those that are not there are left out."""
+
     def finish(self) -> None:
         """Write what is still to be written."""
 
@@ -51,18 +63,26 @@ class NoLogger:
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Write nothing."""
 
+    def predictions(self, name: str, clips: Sequence[ClipPrediction]) -> None:
+        """Show nothing."""
+
+    def files(self, name: str, kind: str, paths: Sequence[Path]) -> None:
+        """Keep nothing."""
+
     def finish(self) -> None:
         """Do nothing."""
 
 
 class WandbLogger:
-    """One wandb run. Its folder lies inside the run folder."""
+    """One wandb run. All of it, files too, lies inside the run folder, until it is sent."""
 
     def __init__(
         self, config: TrackingConfig, folder: Path, job: str, job_config: Mapping[str, Any]
     ) -> None:
         import wandb
 
+        self._wandb: Any = wandb
+        self._step = 0
         self._run = wandb.init(
             project=config.project,
             name=folder.name,
@@ -74,14 +94,76 @@ class WandbLogger:
             mode="offline" if config.wandb == "offline" else "online",
             settings=wandb.Settings(silent=True, console="off"),
         )
+        self._own = Path(self._run.dir).absolute().parent
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Log figures; the step is the optimiser's."""
+        self._step = step
         self._run.log(dict(values), step=step)
+
+    def predictions(self, name: str, clips: Sequence[ClipPrediction]) -> None:
+        """Log a table and a confusion matrix, beside the last step's figures."""
+        if not clips:
+            return
+        labels = clips[0].labels
+        answers = [int(clip.probabilities.argmax()) for clip in clips]
+        rows = [
+            [clip.source, clip.subject, clip.target.value, labels.names[answer]]
+            + [round(float(p), 6) for p in clip.probabilities]
+            for clip, answer in zip(clips, answers, strict=True)
+        ]
+        columns = ["source", "subject", "truth", "answer", *(f"p_{n}" for n in labels.names)]
+        table = self._wandb.Table(columns=columns, data=rows)
+        confusion = self._wandb.plot.confusion_matrix(
+            y_true=[labels.index(clip.target) for clip in clips],
+            preds=answers,
+            class_names=list(labels.names),
+            title=f"{name}: truth against answer",
+        )
+        with _staged_in(self._own):
+            self._run.log(
+                {f"{name}/predictions": table, f"{name}/confusion": confusion}, step=self._step
+            )
+
+    def files(self, name: str, kind: str, paths: Sequence[Path]) -> None:
+        """Log an artifact, of copies that lie with the run."""
+        artifact = self._wandb.Artifact(_artifact_name(f"{name}-{self._run.id}"), type=kind)
+        for path in filter(Path.is_file, paths):
+            kept = self._own / "artifacts" / name / path.name
+            _keep(path, kept)
+            artifact.add_file(str(kept), policy="immutable", skip_cache=True)
+        with _staged_in(self._own):
+            self._run.log_artifact(artifact)
 
     def finish(self) -> None:
         """Flush and end the run."""
         self._run.finish()
+
+
+def _keep(path: Path, kept: Path) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".safetensors":
+        # Large, and written anew by replacing it: a link costs nothing and keeps what is now.
+        with suppress(OSError):  # another disk, or one that has no links
+            os.link(path, kept)
+            return
+    shutil.copyfile(path, kept)
+
+
+@contextmanager
+def _staged_in(folder: Path) -> Iterator[None]:
+    """Let wandb put what is not sent yet there: by itself it takes the home folder."""
+    before = os.environ.get(_STAGING)
+    os.environ[_STAGING] = before or str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_STAGING]
+
+
+def _artifact_name(text: str) -> str:
+    return re.sub(r"[^0-9A-Za-z_.-]+", "_", text)
 
 
 def build_logger(
@@ -130,6 +212,12 @@ class RunLog:
         if since is not None and not self._has_named_overfitting:
             _log.warning(describe_overfitting(rows, since))
             self._has_named_overfitting = True
+
+    def results(self, clips: Sequence[ClipPrediction]) -> None:
+        """Tell how the best weights answered on validation, and keep them."""
+        self._logger.predictions("validation", clips)
+        names = ("best.safetensors", "config.yaml", "summary.json", "curves.png", "log.jsonl")
+        self._logger.files("checkpoint", "model", [self._folder / name for name in names])
 
     def __enter__(self) -> Self:
         return self

@@ -47,4 +47,4 @@ def judge_official(folder: Path, official: ImageSet, labels: LabelSpace) -> None
     )
     path = folder / "summary.json"
     summary = json.loads(path.read_text(encoding="utf-8"))
-    write_json(path, {**summary, "official_validation": vars(found)})
+    write_json(path, {**summary, "official_validation": found.figures})

@@ -12,12 +12,18 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import TorchElasticEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import nn
 
 import emotemporal
 from emotemporal.config import to_plain
 from emotemporal.data.seeds import derive_seed
+from emotemporal.evaluation.metrics import JudgedClips
+from emotemporal.evaluation.predictions import (
+    as_predictions,
+    read_predictions,
+    write_predictions,
+)
 from emotemporal.models.checkpoint import save_checkpoint
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointMeta, ModelConfig, Origin
@@ -29,9 +35,10 @@ from emotemporal.train.log import RunLog, TrackingConfig, build_logger
 from emotemporal.train.loop import fit
 from emotemporal.train.optim import OptimConfig
 from emotemporal.train.state import FolderKeeper, Progress
-from emotemporal.train.task import Task
+from emotemporal.train.task import Task, Validation
 
 _log = logging.getLogger(__name__)
+_ANSWERS = "validation.csv"
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,8 @@ def train_in_folder(  # noqa: PLR0913 (what a job consists of)
 ) -> Progress:
     """Train `task` in a run folder from where it stands; leave `best.safetensors` behind.
 
+    And `validation.csv`, where it is judged: what the best weights answered.
+
     Args:
         folder: The run folder, locked.
         job: For the tracker: "pretrain", "finetune".
@@ -170,9 +179,19 @@ def train_in_folder(  # noqa: PLR0913 (what a job consists of)
         NonFiniteLossError: The loss is infinite or not a number; the last good checkpoint stays.
         InterruptedJob: A signal came; the same command goes on.
     """
+    latest: list[JudgedClips] = []
+    measure = task.validate
+
+    def judge(net: nn.Module) -> Validation:
+        assert measure is not None
+        found = measure(net)
+        latest[:] = [found.judged] if found.judged is not None else []
+        return replace(found, judged=None)  # other processes go by the figures alone
 
     def write_best(net: nn.Module, row: EpochRow) -> None:
         described = replace(meta, metrics=row.values())
+        if latest:
+            write_predictions(folder / _ANSWERS, as_predictions(latest[0]))
         save_checkpoint(folder / "best.safetensors", assemble(net), described)
 
     keeper = FolderKeeper(folder, write_best)
@@ -182,13 +201,23 @@ def train_in_folder(  # noqa: PLR0913 (what a job consists of)
         _log.info("%s is finished already; nothing is left to train", folder)
     elif state is not None:
         _log.info("resuming %s at step %d (epoch %d)", folder, done.step, done.epoch + 1)
+    if measure is not None:
+        task = replace(task, validate=judge)
     if not fabric.is_global_zero:
         with stop_when_asked() as stop:
             return fit(task, optim, meta.origin.seed, fabric, keeper, stop)
-    logger = build_logger(run.tracking, folder, job, dict(meta.origin.config))
+    logger = build_logger(run.tracking, folder, job, _told(meta.origin))
     with RunLog(folder, logger, done) as log, stop_when_asked() as stop:
         task = replace(task, on_epoch=log.epoch)
         progress = fit(task, optim, meta.origin.seed, fabric, keeper, stop)
-    best = progress.rows[progress.best_epoch - 1]
-    write_json(folder / "summary.json", {"best": best.values(), "epochs": progress.epoch})
+        best = progress.rows[progress.best_epoch - 1]
+        write_json(folder / "summary.json", {"best": best.values(), "epochs": progress.epoch})
+        answers = folder / _ANSWERS
+        log.results(read_predictions(answers) if answers.is_file() else [])
     return progress
+
+
+def _told(origin: Origin) -> dict[str, Any]:
+    """Return what a tracker files a run under: its config, and where its figures come from."""
+    known = {"commit": origin.commit, "data_fingerprint": origin.data_fingerprint}
+    return {**origin.config, **known, "package_version": origin.package_version}

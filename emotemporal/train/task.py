@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from emotemporal.data.collate import Batch, FeatureBatch
+from emotemporal.evaluation.metrics import JudgedClips
 from emotemporal.train.history import EpochRow
 
 AnyBatch = Batch | FeatureBatch
@@ -22,6 +23,13 @@ class Validation:
     accuracy: float
     uar: float
     macro_f1: float
+    judged: JudgedClips | None = field(default=None, repr=False, compare=False)
+    """Every answer that the figures are of, where there is one a clip."""
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The four figures by name."""
+        return {n: getattr(self, n) for n in ("loss", "accuracy", "uar", "macro_f1")}
 
     @property
     def score(self) -> float:

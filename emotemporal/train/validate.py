@@ -84,18 +84,18 @@ class _Judged:
             self.sources += [batch.sources[i]] * len(truths)
 
     def result(self) -> Validation:
-        metrics = measure(
-            JudgedClips(
-                probabilities=np.concatenate(self.answers),
-                targets=np.array(self.truths),
-                subjects=tuple(self.subjects),
-                sources=tuple(self.sources),
-                labels=self.labels,
-            )
+        judged = JudgedClips(
+            probabilities=np.concatenate(self.answers),
+            targets=np.array(self.truths),
+            subjects=tuple(self.subjects),
+            sources=tuple(self.sources),
+            labels=self.labels,
         )
+        metrics = measure(judged)
         return Validation(
             loss=self.loss_sum / self.num_frames,
             accuracy=metrics.accuracy,
             uar=metrics.uar,
             macro_f1=metrics.macro_f1,
+            judged=judged if self.judge_by == "clips" else None,
         )
