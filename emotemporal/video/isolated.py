@@ -50,17 +50,27 @@ class VideoProcess:
         """Return a video to be read by this process; one at a time."""
         return IsolatedVideo(self, Path(path))
 
+    def start(self) -> None:
+        """Start the process where there is none; the first video would do it, too.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+        if self._pipe is not None:
+            return
+        context = _context()
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(  # type: ignore[attr-defined]
+            target=_decode_videos, args=(theirs, self._backend), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self._wait_for_start(self._pipe)
+
     def send(self, message: object) -> None:
         """Tell the process something; it is started where there is none."""
-        if self._pipe is None:
-            context = _context()
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(  # type: ignore[attr-defined]
-                target=_decode_videos, args=(theirs, self._backend), daemon=True
-            )
-            self._process.start()
-            theirs.close()
-            self._wait_for_start(self._pipe)
+        self.start()
+        assert self._pipe is not None
         try:
             self._pipe.send(message)
         except OSError:  # it is gone: `receive` says so
