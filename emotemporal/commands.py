@@ -144,12 +144,28 @@ def _compare(words: Sequence[str]) -> int:
     return 0
 
 
+def _crossval(words: Sequence[str]) -> int:
+    from emotemporal.ablate.crossval import CrossvalConfig, crossval
+    from emotemporal.config import parse_config
+
+    config = parse_config(CrossvalConfig, words, "emotemporal crossval")
+    print(crossval(config))
+    print(f"predictions: {config.out}/predictions")
+    return 0
+
+
 def _ablate(words: Sequence[str]) -> int:
-    from emotemporal.ablate.ablate import AblateConfig, ablate
+    from emotemporal.ablate.ablate import AblateConfig, ablate, ablate_one, write_sweep
     from emotemporal.ablate.formats import as_text
     from emotemporal.config import parse_config
 
-    ablation = ablate(parse_config(AblateConfig, words, "emotemporal ablate"))
+    config = parse_config(AblateConfig, words, "emotemporal ablate")
+    if config.sweep_file:
+        print(f"sweep: {write_sweep(config)}")
+        return 0
+    if config.only:
+        return 1 if ablate_one(config) else 0
+    ablation = ablate(config)
     print(as_text(ablation))
     return 1 if ablation.failures else 0
 
@@ -171,6 +187,21 @@ def _live(words: Sequence[str]) -> int:
 
     print(run_live(parse_config(LiveConfig, words, "emotemporal live")))
     return 0
+
+
+def _record(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.live.record import RecordConfig, record
+
+    # `--prompts` alone asks for the usual ones.
+    is_bare = [
+        word == "--prompts" and (not after or after.startswith("-"))
+        for word, after in zip(words, [*words[1:], ""], strict=True)
+    ]
+    named = [word for word, bare in zip(words, is_bare, strict=True) if not bare]
+    summary = record(parse_config(RecordConfig, named, "emotemporal record"))
+    print(summary)
+    return 0 if summary.is_complete else 75  # run it again
 
 
 def _serve(words: Sequence[str]) -> int:
@@ -218,6 +249,7 @@ COMMANDS: Mapping[str, Command] = {
     "calibrate": Command("find a checkpoint's temperature and thresholds", _calibrate, _DATA),
     "evaluate": Command("judge a checkpoint on a data set", _evaluate, _DATA),
     "compare": Command("frame models against clip models, with statistics", _compare, {}),
+    "crossval": Command("finetune over folds of speakers, encoder and all", _crossval, {}),
     "smoothing": Command(
         "find the steadiest smoother at each lag; what --max_lag picks from", _smoothing, {}
     ),
@@ -227,5 +259,6 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "predict": Command("a table of probabilities over time, of files", _predict, {}, "--paths"),
     "live": Command("follow, judge and draw faces of a camera or a file", _live, {}),
+    "record": Command("a test set of your own: emotions acted on cue, with truth", _record, {}),
     "serve": Command("a page in the browser that judges a camera or a file", _serve, {}),
 }

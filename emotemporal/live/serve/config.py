@@ -138,7 +138,7 @@ class ServeConfig:
             self.prior,
             self.smoothing,
             self.warm_up_s,
-            self.tracker.max_gap_s,
+            self.tracker.max_unseen_s,
             self.min_probability,
             self.hidden,
         )
