@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from emotemporal.inference.onnx_engine import CROPS, HIDDEN, LOGITS, NEXT_HIDDEN
+from emotemporal.inference.graph_steps import CROPS, HIDDEN, LOGITS, NEXT_HIDDEN
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointMeta, Storage, pack_meta
 from emotemporal.models.temporal import TemporalState
@@ -61,10 +61,22 @@ def to_onnx(net: EmotionNet, meta: CheckpointMeta) -> onnx.ModelProto:
     return _strip(graph)
 
 
-def describe(graph: onnx.ModelProto, meta: CheckpointMeta, storage: Storage) -> bytes:
-    """Return the file of a graph, with what a checkpoint says of itself among its metadata."""
+def describe(
+    graph: onnx.ModelProto,
+    meta: CheckpointMeta,
+    storage: Storage,
+    more: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return the file of a graph, with what a checkpoint says of itself among its metadata.
+
+    Args:
+        graph: It.
+        meta: What it says of itself.
+        storage: How it keeps its weights.
+        more: Entries beside: faces to check it on, its smoothing card.
+    """
     del graph.metadata_props[:]
-    onnx.helper.set_model_props(graph, pack_meta(meta, storage))
+    onnx.helper.set_model_props(graph, {**pack_meta(meta, storage), **(more or {})})
     return graph.SerializeToString(deterministic=True)
 
 

@@ -21,7 +21,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from emotemporal.inference.onnx_engine import CROPS, HIDDEN
+from emotemporal.inference.graph_steps import CROPS, HIDDEN
 from emotemporal.models.meta import CheckpointMeta
 
 _OPERATORS = ("Conv", "Add", "MaxPool")

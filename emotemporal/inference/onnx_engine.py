@@ -12,20 +12,10 @@ from jaxtyping import Float32, UInt8
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from emotemporal.inference.engine import EngineState, require_causal
+from emotemporal.inference.graph_file import describe_graph
+from emotemporal.inference.graph_steps import CROPS, HIDDEN, LOGITS, NEXT_HIDDEN, GraphSteps
 from emotemporal.labels import LabelSpace
-from emotemporal.models.meta import (
-    CheckpointError,
-    CheckpointMeta,
-    Storage,
-    parse_meta,
-    parse_storage,
-)
-
-CROPS, HIDDEN = "crops", "hidden"
-LOGITS, NEXT_HIDDEN = "logits", "next_hidden"
-"""What goes into a graph and what comes out; a frame head's has no memory, in or out."""
-
-_CHUNK = 64  # frames judged at once where none needs the one before: bounds a long clip's memory
+from emotemporal.models.meta import CheckpointError, CheckpointMeta
 
 _CANNOT_BE_USED = (
     failures.Fail,
@@ -65,12 +55,10 @@ class OnnxEngine:
             )
         except _CANNOT_BE_USED as error:
             raise CheckpointError(f"ONNX Runtime cannot read it: {_first_line(error)}") from error
-        self.meta, self.storage = _read_description(self._session)
+        self.meta, self.storage = describe_graph(self._session.get_modelmeta().custom_metadata_map)
         require_causal(self.meta)
         _require_ports(self._session, self.meta)
-        self._has_memory = self.meta.model.has_memory
-        rows, width = self.meta.model.memory_shape
-        self._blank = np.zeros((rows, 1, width), np.float32)
+        self._steps = GraphSteps(self.meta.model, self._run)
 
     @property
     def labels(self) -> LabelSpace:
@@ -81,35 +69,15 @@ class OnnxEngine:
         self, crops: UInt8[np.ndarray, "b n n 3"], states: Sequence[EngineState | None]
     ) -> tuple[Float32[np.ndarray, "b k"], list[EngineState]]:
         """Advance `b` streams by one frame each; a state of None starts a stream."""
-        if len(crops) != len(states):
-            raise ValueError(f"{len(crops)} crops for {len(states)} streams; one each is needed")
-        if not self._has_memory:
-            return self._run({CROPS: crops})[0], [EngineState(None) for _ in states]
-        before = np.concatenate([self._open(state) for state in states], axis=1)
-        logits, after = self._run({CROPS: crops, HIDDEN: before})
-        return logits, [EngineState(after[:, i : i + 1]) for i in range(len(states))]
+        return self._steps.step(crops, states)
 
     def run(self, crops: UInt8[np.ndarray, "t n n 3"]) -> Float32[np.ndarray, "t k"]:
         """Judge one whole stream, from its start: what `t` steps would give."""
-        if not self._has_memory:
-            parts = [crops[i : i + _CHUNK] for i in range(0, len(crops), _CHUNK)]
-            return np.concatenate([self._run({CROPS: part})[0] for part in parts])
-        state: EngineState | None = None
-        rows = []
-        for crop in crops:
-            logits, (state,) = self.step(crop[None], [state])
-            rows.append(logits)
-        return np.concatenate(rows)
+        return self._steps.run(crops)
 
     def _run(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         outputs: list[np.ndarray] = self._session.run(None, inputs)
         return outputs
-
-    def _open(self, state: EngineState | None) -> Float32[np.ndarray, "layers 1 d"]:
-        if state is None:
-            return self._blank
-        assert isinstance(state, np.ndarray), "a state of another engine"
-        return state
 
 
 def open_onnx(path: Path, num_threads: int | None = None) -> OnnxEngine:
@@ -125,19 +93,6 @@ def open_onnx(path: Path, num_threads: int | None = None) -> OnnxEngine:
         return OnnxEngine(path.read_bytes(), num_threads)
     except CheckpointError as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from error
-
-
-def _read_description(session: onnxruntime.InferenceSession) -> tuple[CheckpointMeta, Storage]:
-    entries = session.get_modelmeta().custom_metadata_map
-    try:
-        return parse_meta(entries), parse_storage(entries)
-    except CheckpointError:
-        raise
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"it is not an ONNX graph of emotemporal ({type(error).__name__}: {error}); "
-            "'emotemporal export' writes those"
-        ) from error
 
 
 def _require_ports(session: onnxruntime.InferenceSession, meta: CheckpointMeta) -> None:

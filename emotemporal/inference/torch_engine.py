@@ -20,11 +20,20 @@ _CHUNK = 64  # frames encoded at once: bounds the memory of a long clip, changes
 class TorchEngine:
     """Runs an `EmotionNet` in evaluation mode, in its own precision.
 
+    Args:
+        net: The network; it is moved to the device.
+        labels: The order of its logits.
+        device: In torch's words.
+        compiled: Whether torch.compile makes the encoder's code first, which is most of the work.
+            It takes a minute, at the first step; then the encoder is faster.
+
     Raises:
         ValueError: There is no such device.
     """
 
-    def __init__(self, net: EmotionNet, labels: LabelSpace, device: str = "cpu") -> None:
+    def __init__(
+        self, net: EmotionNet, labels: LabelSpace, device: str = "cpu", compiled: bool = False
+    ) -> None:
         self._labels = labels
         try:
             self._device = torch.device(device)
@@ -32,6 +41,9 @@ class TorchEngine:
         except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
             reason = str(error).splitlines()[0]
             raise ValueError(f"device {device!r} cannot be used: {reason}. Try 'cpu'") from error
+        if compiled:
+            # Streams come and go: without `dynamic` each number of faces would be compiled anew.
+            net.encoder.compile(dynamic=True)
 
     @property
     def labels(self) -> LabelSpace:

@@ -168,8 +168,8 @@ def foreign_graph() -> bytes:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        pytest.param(lambda: b"", "ONNX Runtime cannot read it", id="empty"),
-        pytest.param(lambda: b"\x89PNG\r\n", "ONNX Runtime cannot read it", id="picture"),
+        pytest.param(lambda: b"", "not an ONNX graph of emotemporal", id="empty"),
+        pytest.param(lambda: b"\x89PNG\r\n", "not an ONNX graph of emotemporal", id="picture"),
         pytest.param(foreign_graph, "not an ONNX graph of emotemporal", id="foreign"),
     ],
 )
@@ -198,9 +198,9 @@ def test_a_graph_whose_weights_lie_in_another_file_is_refused(make_onnx, tmp_pat
 
 
 def test_engines_refuse_each_others_files(make_checkpoint, make_onnx):
-    with pytest.raises(CheckpointError, match="is for engine onnx, not for torch"):
+    with pytest.raises(CheckpointError, match="is for engine onnx or openvino, not for torch"):
         load_model(make_onnx(), "torch")
-    with pytest.raises(CheckpointError, match="is for engine onnx-int8, not for onnx"):
+    with pytest.raises(CheckpointError, match="is for engine onnx-int8 or openvino-int8, not for onnx"):
         load_model(make_onnx("gru", "int8"), "onnx")
     with pytest.raises(CheckpointError, match=r"export --checkpoint .*--int8 true"):
         load_model(make_checkpoint(), "onnx-int8")
@@ -257,7 +257,8 @@ def test_predict_without_a_checkpoint_names_what_it_uses(shipped, tiny_scene, tm
     (told,) = [line for line in caplog.messages if line.startswith("model: ")]
     digest = file_digest(shipped / "emotemporal.int8.onnx")
     assert f"emotemporal.int8.onnx (SHA-256 {digest[:12]})" in told
-    assert "engine onnx-int8; smoothing ema 0.3 s" in told
+    assert "engine onnx-int8 (fastest installed; " in told
+    assert "); smoothing ema 0.3 s" in told
 
 
 PREDICT = """
