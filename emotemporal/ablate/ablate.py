@@ -12,15 +12,13 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from emotemporal.ablate.findings import caveats, headline, verdicts
-from emotemporal.ablate.formats import as_csv, as_latex, as_markdown
-from emotemporal.ablate.grid import Grid, merge, read_grid
+from emotemporal.ablate.grid import BASE, Grid, merge, read_grid
 from emotemporal.ablate.outcomes import Ablation, gather
-from emotemporal.ablate.page import as_html
+from emotemporal.ablate.page import write_ablation
 from emotemporal.ablate.plan import PlannedRun, Tracker, plan_runs
 from emotemporal.ablate.runs import Failure, Starter, has_finished, start_process
 from emotemporal.ablate.schedule import run_all
-from emotemporal.ablate.study import CompareConfig
+from emotemporal.ablate.sweep import sweep_text
 from emotemporal.ablate.table import method_of
 from emotemporal.config import ConfigError, dump_yaml
 from emotemporal.evaluation.statistics import BootstrapConfig
@@ -32,6 +30,7 @@ from emotemporal.timing import Clock, monotonic
 from emotemporal.train.log import build_logger
 
 _log = logging.getLogger(__name__)
+WRITTEN = ("report.html", "ablation.csv", "ablation.md", "ablation.tex", "grid.yaml")
 _WRITE_EVERY_S = 60.0
 """A study that takes days can be looked at while it runs."""
 
@@ -54,6 +53,13 @@ class AblateConfig:
     """`name=value` in place of what the grid says, such as base.optim.epochs=3 or seeds=[0,1]."""
     wandb: Literal["", "off", "offline", "online"] = ""
     """Where every run's numbers can be watched; empty: as the base has it."""
+    only: str = ""
+    """Do this one change (`base` is one) with `seed`, and write no table: a piece for one of many
+    machines. Without it the same command gathers what is there and does what is missing."""
+    seed: int | None = None
+    """The seed that `only` goes with."""
+    sweep_file: str = ""
+    """Train nothing; write the wandb sweep by which any number of machines share the study."""
     workers: int = 1
     """Runs at a time, each a process; on one GPU, or many cores, several small ones fit. Each takes
     all cores unless OMP_NUM_THREADS says otherwise."""
@@ -64,6 +70,11 @@ class AblateConfig:
             raise ValueError("grid is empty; name a YAML file, or a shipped one")
         if self.workers < 1:
             raise ValueError(f"workers is {self.workers}; at least 1 does the work")
+        if bool(self.only) != (self.seed is not None):
+            raise ValueError(
+                f"only is {self.only!r} and seed {self.seed}; one piece of a study is named by "
+                "both: --only CHANGE --seed N"
+            )
 
 
 def ablate(
@@ -80,10 +91,7 @@ def ablate(
         RunFolderError: A run's folder holds another run, or another process has the study's.
         InterruptedJob: A signal came; the same command goes on.
     """
-    grid = _read(config)
-    out = Path(config.out or f"runs/{grid.name}")
-    tracker: Tracker | None = config.wandb or None
-    runs = plan_runs(grid, out, tracker)
+    grid, out, runs = _plan(config)
     with _locked(out):
         num_finished = sum([has_finished(run) for run in runs])  # all are looked at: one may refuse
         _log.info("%s: %d runs, of which %d have finished", grid.name, len(runs), num_finished)
@@ -109,11 +117,57 @@ def ablate(
     return ablation
 
 
+def ablate_one(
+    config: AblateConfig, start: Starter = start_process, clock: Clock = monotonic
+) -> list[Failure]:
+    """Train and judge the one run that `only` and `seed` name, if it is not done; return failures.
+
+    Others of the study may be at work in the same folder: only the run's own is locked.
+
+    Raises:
+        ConfigError: As for `ablate`, or there is no such change or seed.
+        RunFolderError: The run's folder holds another run.
+        InterruptedJob: A signal came; the same command goes on.
+    """
+    grid, out, runs = _plan(config)
+    named = [run for run in runs if (run.change, run.seed) == (config.only, config.seed)]
+    if not named:
+        changes, seeds = ", ".join((BASE, *grid.changes)), ", ".join(map(str, grid.seeds))
+        raise ConfigError(
+            f"{grid.name} has no change {config.only!r} with seed {config.seed}; its changes are "
+            f"{changes}; its seeds {seeds}"
+        )
+    has_finished(named[0])  # refuses another run's folder
+    out.mkdir(parents=True, exist_ok=True)
+    _write_grid(out, grid)
+    with stop_when_asked() as stop:
+        return run_all(named, start, clock, stop, 1, lambda _: None)
+
+
+def write_sweep(config: AblateConfig) -> Path:
+    """Write the study's sweep, once every change can be run; train nothing.
+
+    Raises:
+        ConfigError: The grid, or an option of a change, cannot be used.
+    """
+    grid, _, runs = _plan(config)
+    path = Path(config.sweep_file)
+    text = sweep_text(grid, config.grid, config.sweep_file, runs[0].tracking.project)
+    write_atomically(path, text.encode())
+    return path
+
+
+def _plan(config: AblateConfig) -> tuple[Grid, Path, list[PlannedRun]]:
+    grid = _read(config)
+    out = Path(config.out or f"runs/{grid.name}")
+    tracker: Tracker | None = config.wandb or None
+    return grid, out, plan_runs(grid, out, tracker)
+
+
 def _track(base: PlannedRun, ablation: Ablation, out: Path) -> None:
     """Show the table's figures beside the runs, in their group."""
-    config = base.config
-    tracking = config.tracking if isinstance(config, CompareConfig) else config.run.tracking
-    logger = build_logger(replace(tracking, tags=()), out, "ablate", asdict(ablation.grid))
+    told = {**asdict(ablation.grid), **ablation.origin}
+    logger = build_logger(replace(base.tracking, tags=()), out, "ablate", told)
     for row in ablation.rows:
         figures = {name: interval.estimate for name, interval in row.figures.items()}
         for evaluation in ablation.judged:
@@ -121,6 +175,7 @@ def _track(base: PlannedRun, ablation: Ablation, out: Path) -> None:
                 figures |= {f"{evaluation}/uar": method.uar.estimate}
                 figures |= {f"{evaluation}/accuracy": method.accuracy.estimate}
         logger.log({f"{row.change}/{name}": value for name, value in figures.items()}, step=0)
+    logger.files("report", "report", [out / name for name in WRITTEN])
     logger.finish()
 
 
@@ -164,18 +219,3 @@ def _origin(config: AblateConfig, grid: Grid, runs: Sequence[PlannedRun]) -> dic
         "data fingerprint": ", ".join(sorted({o.data_fingerprint[:16] for o in origins})),
         "seeds": ", ".join(str(seed) for seed in grid.seeds),
     }
-
-
-def write_ablation(ablation: Ablation, folder: Path) -> list[Path]:
-    """Write `report.html`, `ablation.csv`, `ablation.md` and `ablation.tex` into `folder`."""
-    sentences = [headline(ablation), *verdicts(ablation), *caveats(ablation)]
-    written = []
-    for name, text in (
-        ("report.html", as_html(ablation)),
-        ("ablation.csv", as_csv(ablation)),
-        ("ablation.md", as_markdown(ablation, sentences)),
-        ("ablation.tex", as_latex(ablation)),
-    ):
-        write_atomically(folder / name, text.encode())
-        written.append(folder / name)
-    return written

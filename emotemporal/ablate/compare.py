@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def compare(config: CompareConfig) -> Comparison:
             },
         )
         write_comparison(comparison, folder)
-        _track(config, folder, comparison)
+        _track(config, folder, comparison, predictions, identity)
     return comparison
 
 
@@ -111,8 +111,16 @@ def _gather(
     }
 
 
-def _track(config: CompareConfig, folder: Path, comparison: Comparison) -> None:
-    logger = build_logger(config.tracking, folder, "compare", to_plain(config))
+def _track(
+    config: CompareConfig,
+    folder: Path,
+    comparison: Comparison,
+    predictions: Mapping[str, Sequence[Sequence[ClipPrediction]]],
+    identity: Mapping[str, Any],
+) -> None:
+    told = {name: identity[name] for name in ("data_fingerprint", "encoder")}
+    told |= {"commit": comparison.origin["commit"]}
+    logger = build_logger(config.tracking, folder, "compare", {**to_plain(config), **told})
     for row in comparison.methods:
         logger.log(
             {
@@ -122,4 +130,8 @@ def _track(config: CompareConfig, folder: Path, comparison: Comparison) -> None:
             },
             step=0,
         )
+    for method, of_seeds in predictions.items():
+        logger.predictions(method, of_seeds[0])
+    names = ("report.html", "comparison.csv", "comparison.md", "config.yaml")
+    logger.files("report", "report", [folder / name for name in names])
     logger.finish()

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from emotemporal.config import ConfigError, find_config, load_yaml
 
-Job = Literal["pretrain", "finetune", "compare"]
+Job = Literal["pretrain", "finetune", "crossval", "compare"]
 OWN = ("out", "seed", "run.out", "run.tracking.group", "run.tracking.tags", "tracking.group")
 """Options that the study sets for each run."""
 BASE = "base"
@@ -42,8 +42,8 @@ class Grid:
             raise ConfigError("there are no changes; name one at least, to hold against the base")
         if not self.seeds or len({*self.seeds}) < len(self.seeds):
             raise ConfigError(f"seeds are {list(self.seeds)}; name one at least, each once")
-        if self.evaluate and self.job == "compare":
-            raise ConfigError("evaluate is for checkpoints; compare judges its own clips")
+        if self.evaluate and self.job in ("compare", "crossval"):
+            raise ConfigError(f"evaluate is for checkpoints; {self.job} judges its own clips")
         names = [BASE, *self.changes]
         folders = [folder_name(name) for name in names]
         for name, folder in zip(names, folders, strict=True):

@@ -13,7 +13,7 @@ import numpy as np
 from emotemporal.ablate.grid import BASE, Grid
 from emotemporal.ablate.plan import PlannedRun
 from emotemporal.ablate.runs import Failure, has_finished, has_judged, seconds_of
-from emotemporal.baselines.frame_votes import FRAME_VOTES
+from emotemporal.ablate.study import CompareConfig
 from emotemporal.evaluation.comparison import compare
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.predictions import read_predictions
@@ -202,10 +202,15 @@ def _prediction_files(run: PlannedRun) -> list[tuple[str, Path, LabelSpace | Non
             figures = json.loads(Path(config.json).read_text(encoding="utf-8"))
             files.append((name, Path(config.predictions), LabelSpace.from_names(figures["labels"])))
     for path in sorted((run.folder / "predictions").glob("*.csv")):
-        method = path.stem.rpartition("-seed")[0]
-        name = method.replace("_", " ") if method in FRAME_VOTES else CLIP_MODEL
-        files.append((name, path, None))
+        files.append((_evaluation_name(run, path.stem.rpartition("-seed")[0]), path, None))
     return files
+
+
+def _evaluation_name(run: PlannedRun, method: str) -> str:
+    """Name a method as an evaluation. A run's one head is "clip model", whichever it is."""
+    config = run.config
+    is_only = not isinstance(config, CompareConfig) or [*config.heads] == [method]
+    return CLIP_MODEL if is_only else method.replace("_", " ")
 
 
 def _compare(judged: _Judged, changes: Sequence[str], bootstrap: BootstrapConfig) -> Comparison:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from emotemporal.ablate.curves import curve_panels, gap_plot
 from emotemporal.ablate.findings import caveats, headline, verdicts
+from emotemporal.ablate.formats import as_csv, as_latex, as_markdown
 from emotemporal.ablate.grid import BASE
 from emotemporal.ablate.outcomes import Ablation, Row
 from emotemporal.ablate.table import FIRST, Part, first_cells, parts
@@ -17,6 +19,7 @@ from emotemporal.evaluation.plots import GuideLine, Kind, PlotRow, axis_around, 
 from emotemporal.evaluation.results import Comparison
 from emotemporal.evaluation.wording import counts as counts_of
 from emotemporal.evaluation.wording import percent, points
+from emotemporal.storage import write_atomically
 
 
 def as_html(ablation: Ablation) -> str:
@@ -58,6 +61,21 @@ def as_html(ablation: Ablation) -> str:
         caveats=list(caveats(ablation)),
         origin=ablation.origin,
     )
+
+
+def write_ablation(ablation: Ablation, folder: Path) -> list[Path]:
+    """Write `report.html`, `ablation.csv`, `ablation.md` and `ablation.tex` into `folder`."""
+    sentences = [headline(ablation), *verdicts(ablation), *caveats(ablation)]
+    written = []
+    for name, text in (
+        ("report.html", as_html(ablation)),
+        ("ablation.csv", as_csv(ablation)),
+        ("ablation.md", as_markdown(ablation, sentences)),
+        ("ablation.tex", as_latex(ablation)),
+    ):
+        write_atomically(folder / name, text.encode())
+        written.append(folder / name)
+    return written
 
 
 def _rows(ablation: Ablation, part: Part) -> list[tuple[Kind, list[str]]]:

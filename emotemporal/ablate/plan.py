@@ -7,15 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from emotemporal.ablate.crossval import CrossvalConfig
 from emotemporal.ablate.grid import BASE, OWN, Grid, Job, folder_name, merge
 from emotemporal.ablate.study import CompareConfig
 from emotemporal.config import ConfigError, differences, parse_plain, to_plain
 from emotemporal.evaluation.evaluate import EvaluateConfig
 from emotemporal.train.finetune import FinetuneConfig
+from emotemporal.train.log import TrackingConfig
 from emotemporal.train.pretrain import PretrainConfig
-from emotemporal.train.run import RunConfig
 
-JobConfig = PretrainConfig | FinetuneConfig | CompareConfig
+JobConfig = PretrainConfig | FinetuneConfig | CrossvalConfig | CompareConfig
+_KINDS: Mapping[Job, type[JobConfig]] = {
+    "pretrain": PretrainConfig,
+    "finetune": FinetuneConfig,
+    "crossval": CrossvalConfig,
+    "compare": CompareConfig,
+}
 Tracker = Literal["off", "offline", "online"]
 _OWN_IN_EVALUATE = ("checkpoint", "json", "predictions", "report")
 
@@ -38,9 +45,15 @@ class PlannedRun:
         return self.folder.name
 
     @property
-    def where(self) -> RunConfig | None:
-        """Where and with what it runs; `compare` says so by itself."""
-        return None if isinstance(self.config, CompareConfig) else self.config.run
+    def tracking(self) -> TrackingConfig:
+        """Where its numbers can be watched."""
+        return _tracking(self.config)
+
+
+def _tracking(config: JobConfig) -> TrackingConfig:
+    if isinstance(config, CompareConfig | CrossvalConfig):
+        return config.tracking
+    return config.run.tracking
 
 
 def plan_runs(grid: Grid, out: Path, tracker: Tracker | None = None) -> list[PlannedRun]:
@@ -79,9 +92,8 @@ def plan_runs(grid: Grid, out: Path, tracker: Tracker | None = None) -> list[Pla
 def _parse(grid: Grid, change: str) -> JobConfig:
     plain = grid.options_of(change)
     _refuse_own(plain, OWN, f"change {change!r}" if change != BASE else "the base")
-    kinds = {"pretrain": PretrainConfig, "finetune": FinetuneConfig, "compare": CompareConfig}
     try:
-        return parse_plain(kinds[grid.job], plain, f"emotemporal {grid.job}")
+        return parse_plain(_KINDS[grid.job], plain, f"emotemporal {grid.job}")
     except ConfigError as error:
         who = "the base" if change == BASE else f"change {change!r}"
         raise ConfigError(f"{who} cannot be run: {error}") from error
@@ -105,11 +117,11 @@ def _place(
     tracker: Tracker | None,
 ) -> JobConfig:
     """Say where the run goes, with which seed, and in whose group the tracker shows it."""
-    tracking = config.tracking if isinstance(config, CompareConfig) else config.run.tracking
+    tracking = _tracking(config)
     tracking = replace(
         tracking, wandb=tracker or tracking.wandb, group=study, tags=(*tracking.tags, *tags)
     )
-    if isinstance(config, CompareConfig):
+    if isinstance(config, CompareConfig | CrossvalConfig):
         return replace(config, seed=seed, out=str(folder), tracking=tracking)
     run = replace(config.run, out=str(folder), tracking=tracking)
     return replace(config, seed=seed, run=run)
@@ -117,7 +129,7 @@ def _place(
 
 def _evaluation(name: str, options: Mapping[str, Any], base: JobConfig) -> EvaluateConfig:
     """Return what every checkpoint is judged on: the base's data set, if no other is named."""
-    assert not isinstance(base, CompareConfig)
+    assert isinstance(base, PretrainConfig | FinetuneConfig)
     _refuse_own(options, _OWN_IN_EVALUATE, f"evaluate {name!r}")
     plain = {"device": base.run.device, **options}
     if isinstance(base, PretrainConfig):
@@ -152,7 +164,11 @@ def differs_from(found: JobConfig, wanted: JobConfig) -> list[str]:
 
 def _what_is_learned(config: JobConfig) -> dict[str, Any]:
     plain = to_plain(config)
-    if not isinstance(config, CompareConfig):
+    if isinstance(config, CrossvalConfig):
+        plain |= {f"finetune.{name}": value for name, value in plain.pop("finetune").items()}
+        plain["precision"] = plain.pop("finetune.run")["precision"]
+        plain.pop("finetune.cache")
+    elif not isinstance(config, CompareConfig):
         plain["precision"] = plain.pop("run")["precision"]
     where = {"out", "cache", "packed", "device", "workers", "tracking"}
     return {name: value for name, value in plain.items() if name not in where}

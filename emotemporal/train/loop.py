@@ -52,7 +52,7 @@ def fit(
         fabric: Devices, processes and precision.
         keeper: Where the state and the best weights go.
         stop: Looked at after every step; if made, the state is saved and the loop left.
-        stop_after: End after this many epochs, on the schedule of all of them.
+        stop_after: As `config.stop_after`, and in its place.
 
     Returns:
         The rows of all epochs, and which was best. Without validation the last one is.
@@ -63,7 +63,7 @@ def fit(
     """
     run = _Run(task, config, seed, fabric, keeper, stop or Event())
     progress = run.resume()
-    last_epoch = config.epochs if stop_after is None else min(config.epochs, stop_after)
+    last_epoch = min(config.epochs, stop_after or config.stop_after or config.epochs)
     # Asked before an epoch, not after it: a run that ended early and is started again has ended.
     while progress.epoch < last_epoch and not progress.has_waited(config.patience):
         started = monotonic()  # for the printed seconds alone

@@ -9,7 +9,14 @@ from typing import Any, Literal
 from torch import nn, optim
 
 _STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
-_LEAST = {"epochs": 1, "batch_size": 1, "patience": 1, "weight_decay": 0, "freeze_epochs": 0}
+_LEAST = {
+    "epochs": 1,
+    "batch_size": 1,
+    "patience": 1,
+    "stop_after": 1,
+    "weight_decay": 0,
+    "freeze_epochs": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ class OptimConfig:
     that falls to nothing makes the natural end."""
     patience: int | None = None
     """Stop after this many epochs without a better validation score; none: never early."""
+    stop_after: int | None = None
+    """End after this many epochs, on the schedule of them all; what nested selection chose."""
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
