@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -154,6 +155,23 @@ class YuNetDetector:
             if h * scale >= self._config.min_size_px and w > 0
         ]
         return sorted(boxes, key=lambda box: -box.score)
+
+
+class OneAtATime:
+    """A detector for several threads: OpenCV's keep the size of the image they are at."""
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self._detector, self._lock = detector, threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """Key of its boxes in `CropConfig.maps`."""
+        return self._detector.name
+
+    def __call__(self, image: UInt8[np.ndarray, "h w 3"]) -> list[Box]:
+        """Return the faces of an RGB image, best first."""
+        with self._lock:
+            return self._detector(image)
 
 
 def build_detector(config: DetectorConfig) -> FaceDetector:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from emotemporal.faces.crop import CropConfig, crop_face
-from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detector
+from emotemporal.faces.detect import DetectorConfig, FaceDetector, OneAtATime, build_detector
 from emotemporal.faces.look import Look, Looker
 from emotemporal.faces.track import FaceTracker, TrackerConfig
-from emotemporal.types import FaceClip, FaceView, Frame, Target
+from emotemporal.types import FaceClip, FaceView, Frame, Target, Track
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,13 @@ class FollowConfig:
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     crop: CropConfig = field(default_factory=CropConfig)
     """Live, the checkpoint's own takes its place."""
+    min_face_px: float = 24.0
+    """Faces lower than this in the picture are followed, but marked as too small to judge: the
+    network that ships loses most of its accuracy from there down."""
+
+    def __post_init__(self) -> None:
+        if not self.min_face_px >= 0:
+            raise ValueError(f"min_face_px is {self.min_face_px}; it is 0 or more")
 
 
 class NoFaceError(ValueError):
@@ -39,11 +46,15 @@ class Follower:
     """
 
     def __init__(self, config: FollowConfig, detector: FaceDetector | None = None) -> None:
-        self._detector = build_detector(config.detector) if detector is None else detector
+        found = build_detector(config.detector) if detector is None else detector
+        # Looking may run ahead, in another thread, while following looks again.
+        self._detector = OneAtATime(found)
         self._map = config.crop.map_of(self._detector.name)
         self._size_px = config.crop.size_px
         self._looker = Looker(self._detector, config.tracker.detect_every_s)
         self._tracker = FaceTracker(config.tracker)
+        self._min_face_px = config.min_face_px
+        self._usable: set[int] = set()
 
     @property
     def detector_name(self) -> str:
@@ -63,14 +74,24 @@ class Follower:
         frame = look.frame
         if look.is_cut:
             self._tracker.end_all()
+        tracks = self._tracker.step(
+            frame.image, look.luma, look.boxes, frame.time_s, lambda: self._detector(frame.image)
+        )
+        self._usable = {track.id for track in tracks if self._is_usable(track)}
         return [
             FaceView(
                 track,
                 crop_face(frame.image, track.box, self._map, self._size_px),
                 frame.time_s,
+                track.id in self._usable,
             )
-            for track in self._tracker.step(look.luma, look.boxes, frame.time_s)
+            for track in tracks
         ]
+
+    def _is_usable(self, track: Track) -> bool:
+        # Some slack for one that was: a face at the limit must not come and go with its box.
+        slack = 0.9 if track.id in self._usable else 1.0
+        return track.box.height_px >= slack * self._min_face_px
 
 
 def follow(frames: Iterable[Frame], follower: Follower) -> Iterator[tuple[Frame, list[FaceView]]]:

@@ -46,14 +46,18 @@ class Looker:
     def __init__(self, detector: FaceDetector, detect_every_s: float) -> None:
         self._detector, self._every_ns = detector, to_ns(detect_every_s)
         self._before: Glance | None = None
+        self._size_hw: tuple[int, ...] | None = None
         self._origin_ns: int | None = None
         self._last_number = -1
 
     def step(self, frame: Frame) -> Look:
         """Look at the next frame."""
         now = glance(frame.image)
-        is_new_shot = self._before is not None and is_cut(self._before, now)
-        self._before = now
+        size_hw = frame.image.shape[:2]
+        # A camera that comes back at another size has other pixels for the same place.
+        is_other_size = self._size_hw not in (None, size_hw)
+        is_new_shot = self._before is not None and (is_other_size or is_cut(self._before, now))
+        self._before, self._size_hw = now, size_hw
         number = self._number(frame.time_s)
         boxes = None
         if is_new_shot or number > self._last_number:

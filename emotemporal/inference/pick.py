@@ -62,6 +62,21 @@ def pick_smoothing(
     return _take(config, card, card.entries[card.default], "the smoothing card's default")
 
 
+def measured_lag_s(
+    smoothing: SmoothingConfig, checkpoint: Path, meta: CheckpointMeta
+) -> float | None:
+    """Return the median lag that the checkpoint's card has of a setting; None if it has not."""
+    path = card_path(checkpoint)
+    try:
+        card = read_card(path, meta) if path.is_file() else None
+    except CardError:  # `pick_smoothing` has told already
+        return None
+    for entry in card.entries if card is not None else ():
+        if entry.smoothing == smoothing:
+            return (entry.tested or entry.tuned).median_lag_s
+    return None
+
+
 def _take(config: StreamConfig, card: SmoothingCard, entry: CardEntry, why: str) -> StreamConfig:
     found = entry.tested or entry.tuned
     under = f", measured under prior {card.prior}" if card.prior != config.prior else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Event
 
@@ -11,7 +11,7 @@ from emotemporal.inference.predictor import Judgement
 from emotemporal.live.pace import Pace
 from emotemporal.live.stages import Moment, Stages, Tally
 from emotemporal.types import Frame
-from emotemporal.video.source import LiveSource
+from emotemporal.video.source import LiveSource, VideoError
 
 _MAX_CATCH_UP = 2.0  # model periods that judging one frame may take before ticks are left out
 _FORGET = 0.3  # weight of the newest judgement's cost: a slow spell shows within a few
@@ -22,7 +22,7 @@ def run_live_stages(
     stages: Stages,
     asked: Event | None = None,
     smoother_lag_s: float | None = None,
-) -> Tally:
+) -> tuple[Tally, VideoError | None]:
     """Keep up with a live source until it ends, the sink is closed or `asked` is set.
 
     Inference runs at the model's own rate and drawing at the camera's, as long as there is time for
@@ -35,10 +35,13 @@ def run_live_stages(
         stages: What is done with each.
         asked: Set from elsewhere, it ends the run after the frame in hand.
         smoother_lag_s: What the smoothing in use adds, if known; told to whoever looks on.
+
+    Returns:
+        What was done, and why the source was lost, if it was: what it gave is kept.
     """
-    pacer = _Pacer(source, stages, smoother_lag_s)
+    pacer, lost = _Pacer(source, stages, smoother_lag_s), list[VideoError]()
     last: Frame | None = None
-    for frame in source.watch():
+    for frame in _until_lost(source.watch(), lost):
         if frame is None:
             last = None if last is None else pacer.wait(last)
         elif last is None or frame.time_s > last.time_s:  # else it came while the wait was told
@@ -47,7 +50,15 @@ def run_live_stages(
         if stages.is_closed or (asked is not None and asked.is_set()):
             stages.tally.was_stopped = True
             break
-    return stages.finish()
+    return stages.finish(), lost[0] if lost else None
+
+
+def _until_lost(frames: Iterator[Frame | None], lost: list[VideoError]) -> Iterator[Frame | None]:
+    """Give frames until the source fails; then end, so that outputs are finished, and tell."""
+    try:
+        yield from frames
+    except VideoError as error:
+        lost.append(error)
 
 
 class _Pacer:

@@ -83,7 +83,7 @@ class RecogniseConfig:
             self.prior,
             self.smoothing,
             self.warm_up_s,
-            self.tracker.max_gap_s,
+            self.tracker.max_unseen_s,
             self.min_probability,
             self.hidden,
         )

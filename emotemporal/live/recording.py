@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+import cv2
 import numpy as np
 from jaxtyping import UInt8
 
@@ -19,6 +20,8 @@ _CAMERA_RATE_HZ = 30.0
 class Recording:
     """Labelled pictures to a video file. A context manager.
 
+    All are brought to the size of the first, as a camera that was lost may come back with another.
+
     Args:
         path: Of the video; its suffix chooses the kind.
         frame_rate_hz: Of the source, every picture of which is written. None for a camera, whose
@@ -29,6 +32,7 @@ class Recording:
         rate_hz = _CAMERA_RATE_HZ if frame_rate_hz is None else frame_rate_hz
         self._writer = VideoWriter(path, rate_hz)
         self._held: FrameBuffer[_Picture] | None = None
+        self._size_hw: tuple[int, ...] | None = None
         if frame_rate_hz is None:
             self._held = FrameBuffer(ClipRate(_CAMERA_RATE_HZ))
 
@@ -48,8 +52,23 @@ class Recording:
 
     def write(self, picture: _Picture, time_s: float) -> None:
         """Append a picture."""
+        self._size_hw = self._size_hw or picture.shape[:2]
+        picture = _fit(picture, self._size_hw)
         pictures = [picture]
         if self._held is not None:
             pictures = [held for held, _ in self._held.push(picture, time_s)]
         for due in pictures:
             self._writer.write(due)
+
+
+def _fit(picture: _Picture, size_hw: tuple[int, ...]) -> _Picture:
+    """Bring a picture to a size without distorting it, black where it does not reach."""
+    if picture.shape[:2] == size_hw:
+        return picture
+    scale = min(size_hw[0] / picture.shape[0], size_hw[1] / picture.shape[1])
+    width, height = (max(1, round(side * scale)) for side in picture.shape[1::-1])
+    whole = np.zeros((*size_hw, 3), dtype=np.uint8)
+    top, left = (size_hw[0] - height) // 2, (size_hw[1] - width) // 2
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    whole[top : top + height, left : left + width] = small
+    return whole

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from tqdm import tqdm
-
+from emotemporal.faces.choose import Nearest
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.faces.track import TrackerConfig
-from emotemporal.inference.caution import Caution
 from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
-from emotemporal.inference.pick import describe, pick_smoothing, refuse_both
+from emotemporal.inference.pick import describe, measured_lag_s, pick_smoothing, refuse_both
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.formats import TableFormat
+from emotemporal.live.keep_up import run_live_stages
 from emotemporal.live.outputs import Controls, OutputFiles, open_outputs
 from emotemporal.live.overlay import Overlay, OverlayConfig
 from emotemporal.live.page import PageAbout
 from emotemporal.live.smoother_keys import SmootherKeys
-from emotemporal.live.stages import Tally, run_stages
+from emotemporal.live.sources import OpenCapture, kind_of, open_live, open_recorded
+from emotemporal.live.stages import Stages, run_recorded
+from emotemporal.live.summary import LiveSummary, summarise
 from emotemporal.live.window import Window, has_display
+from emotemporal.models.meta import CheckpointMeta
 from emotemporal.stopping import stop_when_asked
 from emotemporal.timing import Clock, monotonic
-from emotemporal.types import Frame
-from emotemporal.video.camera import Camera
-from emotemporal.video.file import VideoFile
-from emotemporal.video.source import VideoError
+from emotemporal.video.capture import CameraConfig, open_capture
+from emotemporal.video.folder import ImageFolderConfig
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ class LiveConfig:
     """
 
     source: str
-    """A video file, or the number of a camera."""
+    """A video file, a folder of images, the number of a camera, or the URL of a stream."""
     checkpoint: str | None = None
     """From pretrain, finetune or export; none takes the one that ships with the package."""
     engine: EngineChoice = "auto"
@@ -84,8 +83,19 @@ class LiveConfig:
     to make up for it: a face that shows a hidden emotion is uncertain, not the runner-up."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    faces: Literal["all", "nearest"] = "all"
+    """`nearest`: only the largest face, until another is larger by a quarter for a while."""
     max_faces: int = 8
     """The faces followed longest are judged; others wait."""
+    min_face_px: float = FollowConfig.min_face_px
+    """Faces lower than this in the picture are followed and not judged."""
+    neutral_s: float = StreamConfig.neutral_s
+    """For this long after its warm-up each face should look neutral; what it is mistaken for then
+    is taken off its answers. 0 learns nothing."""
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    """How long is waited for a camera or a stream."""
+    images: ImageFolderConfig = field(default_factory=ImageFolderConfig)
+    """When the images of a folder were taken."""
     overlay: OverlayConfig = field(default_factory=OverlayConfig)
     window: Literal["auto", "yes", "no"] = "auto"
     """`auto` opens one if there is a display."""
@@ -109,9 +119,13 @@ class LiveConfig:
         return OutputFiles(tables, Path(self.output) if self.output else None, Path(self.captures))
 
     @property
-    def camera_index(self) -> int | None:
-        """Which camera the source is; None for a file."""
-        return int(self.source) if self.source.isdecimal() else None
+    def is_live(self) -> bool:
+        """Whether the source goes on while nobody looks: a camera or a stream."""
+        return kind_of(self.source) in ("camera", "stream")
+
+    def follow_config(self, meta: CheckpointMeta) -> FollowConfig:
+        """Return how faces are found and followed; the crop is the checkpoint's."""
+        return FollowConfig(self.detector, self.tracker, meta.crop, self.min_face_px)
 
     def stream_config(self) -> StreamConfig:
         """Return how streams are judged; a face the tracker gave up is a new stream."""
@@ -119,111 +133,69 @@ class LiveConfig:
             self.prior,
             self.smoothing,
             self.warm_up_s,
-            self.tracker.max_gap_s,
+            self.tracker.max_unseen_s,
             self.min_probability,
             self.hidden,
+            self.neutral_s,
         )
 
 
-@dataclass(frozen=True)
-class LiveSummary:
-    """What a run did. Times are means a frame, on this machine now; results do not need them."""
-
-    num_frames: int
-    num_faces: int
-    num_ticks: int
-    follow_ms: float
-    judge_ms: float
-    write_ms: float
-    """Drawing, encoding, showing, and the table."""
-    detector: str
-    was_stopped: bool
-    """By ctrl-C, SIGTERM or the window, before the source ended."""
-    outputs: tuple[str, ...]
-    caution: Caution
-    """Which answers are to be taken with doubt."""
-
-    @property
-    def ms_per_frame(self) -> float:
-        """All stages together; reading the source is not counted."""
-        return self.follow_ms + self.judge_ms + self.write_ms
-
-    def __str__(self) -> str:
-        end = ", stopped before the end" if self.was_stopped else ""
-        lines = [
-            f"{self.num_frames} frames{end}: {self.num_faces} faces (by {self.detector}), "
-            f"{self.num_ticks} judgements",
-            f"{self.ms_per_frame:.1f} ms a frame: follow {self.follow_ms:.1f}, "
-            f"judge {self.judge_ms:.1f}, draw and write {self.write_ms:.1f}",
-            str(self.caution),
-            *(f"wrote {path}" for path in self.outputs),
-        ]
-        return "\n".join(lines)
-
-
-def run_live(config: LiveConfig, clock: Clock = monotonic) -> LiveSummary:
+def run_live(
+    config: LiveConfig, clock: Clock = monotonic, open_with: OpenCapture = open_capture
+) -> LiveSummary:
     """Run until the source ends, the window is closed or ctrl-C is pressed; finish the outputs.
 
-    A file drops no frame and gives the same table every time.
+    A file drops no frame and gives the same table every time. Of a camera or a stream the newest
+    frame is taken; where the model cannot keep up, its ticks are left out and counted.
+
+    Args:
+        config: What to look at, and how.
+        clock: Measures stages, and stamps the frames of a live source.
+        open_with: Opens a camera or a stream.
 
     Raises:
         FileNotFoundError: Checkpoint, video or an output's folder is missing.
         CheckpointError: The checkpoint cannot be used.
         CardError: `max_lag` is given, and its smoothing card cannot be used or has nothing as fast.
-        VideoError: The source fails. A camera's outputs so far are finished then; a file's are
-            not kept.
+        ImageError: An image of a folder cannot be read.
+        VideoError: The source fails. A live one's outputs so far are finished then; a recorded
+            one's are not kept.
     """
     model = load_model(config.checkpoint, config.engine, config.device, config.num_threads)
-    engine, meta = model.engine, model.meta
-    follower = Follower(FollowConfig(config.detector, config.tracker, meta.crop))
-    stream = pick_smoothing(config.stream_config(), config.max_lag, model.path, meta)
+    follower = Follower(config.follow_config(model.meta))
+    stream = pick_smoothing(config.stream_config(), config.max_lag, model.path, model.meta)
     _log.info("%s; smoothing %s", model, describe(stream.smoothing))
-    predictor = StreamPredictor(engine, meta, stream)
-    lost: list[VideoError] = []
+    predictor = StreamPredictor(model.engine, model.meta, stream)
+    lag_s = measured_lag_s(stream.smoothing, model.path, model.meta)
+    lost, camera, rate_hz = None, None, None
     with ExitStack() as stack:
-        frames, rate_hz = _open_source(config, lost, stack)
-        overlay = Overlay(meta.labels, config.overlay, predictor.caution)
+        if config.is_live:
+            camera = open_live(config.source, config.camera, clock, stack, open_with)
+        else:
+            frames, rate_hz = open_recorded(config.source, config.images, stack)
+        overlay = Overlay(model.meta.labels, config.overlay, predictor.caution)
         about = _about(config, model, predictor)
         asked = stack.enter_context(stop_when_asked())
         controls = Controls(SmootherKeys(predictor, stream.smoothing), asked)
         files, window = config.output_files(), _window(config)
         outputs = open_outputs(files, overlay, about, rate_hz, window, controls, stack)
-        tally = run_stages(frames, follower, predictor, outputs, config.max_faces, clock, asked)
-    if lost:
-        raise lost[0]
-    return _summarise(config, tally, follower.detector_name, predictor.caution)
-
-
-def _open_source(
-    config: LiveConfig, lost: list[VideoError], stack: ExitStack
-) -> tuple[Iterable[Frame], float | None]:
-    """Return the frames, and their rate where it is known beforehand: a file's."""
-    if config.camera_index is not None:
-        camera = stack.enter_context(Camera(config.camera_index))
-        return _until_lost(camera, lost), None
-    video = stack.enter_context(VideoFile(Path(config.source)))
-    frames = tqdm(
-        video,
-        desc=Path(config.source).name,
-        total=video.info.num_frames,
-        unit="frame",
-        disable=None,  # where nobody watches
-    )
-    stack.enter_context(frames)
-    return frames, video.info.frame_rate_hz
-
-
-def _until_lost(camera: Iterable[Frame], lost: list[VideoError]) -> Iterator[Frame]:
-    """Give frames until the camera fails; then end, so that outputs are finished, and tell."""
-    try:
-        yield from camera
-    except VideoError as error:
-        lost.append(error)
+        chosen = Nearest(follower) if config.faces == "nearest" else follower
+        stages = Stages(chosen, predictor, outputs, config.max_faces, clock)
+        if camera is None:
+            tally = run_recorded(frames, stages, asked)
+        else:
+            tally, lost = run_live_stages(camera, stages, asked, lag_s)
+    if lost is not None:
+        raise lost
+    told = tuple(str(path) for path in files.paths)
+    status = None if camera is None else camera.status
+    detector, caution = follower.detector_name, predictor.caution
+    return summarise(tally, detector, caution, told, status, lag_s)
 
 
 def _about(config: LiveConfig, model: LoadedModel, predictor: StreamPredictor) -> PageAbout:
-    # A camera's pictures are in the labelled video, if anywhere.
-    video = config.output if config.camera_index is not None else config.source
+    # Only a file plays in a page; the pictures of others are in the labelled video, if anywhere.
+    video = config.source if kind_of(config.source) == "file" else config.output
     return PageAbout(
         Path(video).name if video else "live",
         model.meta.labels,
@@ -237,19 +209,3 @@ def _about(config: LiveConfig, model: LoadedModel, predictor: StreamPredictor) -
 def _window(config: LiveConfig) -> Window | None:
     is_wanted = config.window == "yes" or (config.window == "auto" and has_display())
     return Window("emotemporal") if is_wanted else None
-
-
-def _summarise(config: LiveConfig, tally: Tally, detector: str, caution: Caution) -> LiveSummary:
-    per_frame = 1000 / max(tally.num_frames, 1)
-    return LiveSummary(
-        tally.num_frames,
-        len(tally.track_ids),
-        tally.num_ticks,
-        tally.follow_s * per_frame,
-        tally.judge_s * per_frame,
-        tally.write_s * per_frame,
-        detector,
-        tally.was_stopped,
-        tuple(str(path) for path in config.output_files().paths),
-        caution,
-    )

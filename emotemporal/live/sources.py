@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,10 +12,11 @@ from tqdm import tqdm
 from emotemporal.timing import Clock
 from emotemporal.types import Frame
 from emotemporal.video.camera import Camera
-from emotemporal.video.capture import CameraConfig
+from emotemporal.video.capture import CameraConfig, Capture, open_capture
 from emotemporal.video.file import VideoFile
 from emotemporal.video.folder import ImageFolder, ImageFolderConfig
 
+OpenCapture = Callable[[int | str, CameraConfig], Capture]
 SourceKind = Literal["camera", "stream", "folder", "file"]
 
 
@@ -29,16 +29,12 @@ def kind_of(source: str) -> SourceKind:
     return "folder" if Path(source).is_dir() else "file"
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """A source that waits: every frame of it is taken, whatever time that takes."""
+def open_recorded(
+    source: str, folder: ImageFolderConfig, stack: ExitStack
+) -> tuple[Iterable[Frame], float]:
+    """Open a file or a folder of images; return its frames, and how many come a second.
 
-    frames: Iterable[Frame]
-    rate_hz: float
-
-
-def open_recorded(source: str, folder: ImageFolderConfig, stack: ExitStack) -> Recorded:
-    """Open a file or a folder of images, with progress where somebody watches.
+    Progress is shown where somebody watches.
 
     Raises:
         FileNotFoundError: There is none.
@@ -51,14 +47,20 @@ def open_recorded(source: str, folder: ImageFolderConfig, stack: ExitStack) -> R
         video = stack.enter_context(VideoFile(Path(source)))
         frames, count, rate_hz = iter(video), video.info.num_frames, video.info.frame_rate_hz
     progress = tqdm(frames, Path(source).name, count, unit="frame", disable=None)
-    return Recorded(stack.enter_context(progress), rate_hz)
+    return stack.enter_context(progress), rate_hz
 
 
-def open_live(source: str, config: CameraConfig, clock: Clock, stack: ExitStack) -> Camera:
+def open_live(
+    source: str,
+    config: CameraConfig,
+    clock: Clock,
+    stack: ExitStack,
+    open_with: OpenCapture = open_capture,
+) -> Camera:
     """Open a camera or a network stream.
 
     Raises:
         VideoError: It cannot be opened.
     """
     address = int(source) if kind_of(source) == "camera" else source
-    return stack.enter_context(Camera(address, config, clock))
+    return stack.enter_context(Camera(address, config, clock, open_with))

@@ -163,7 +163,11 @@ def run_stages(
         clock: Measures the stages, and nothing else.
         asked: Set from elsewhere, it ends the run after the frame in hand.
     """
-    stages = Stages(follower, predictor, sink, max_faces, clock)
+    return run_recorded(frames, Stages(follower, predictor, sink, max_faces, clock), asked)
+
+
+def run_recorded(frames: Iterable[Frame], stages: Stages, asked: Event | None = None) -> Tally:
+    """Take every frame through stages that are set up already; see `run_stages`."""
     for frame in frames:
         views = stages.follow(frame)
         judgements = stages.judge(views, frame.time_s)

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from emotemporal.faces.crop import CropConfig
 from emotemporal.faces.detect import DetectorConfig
@@ -15,13 +16,14 @@ from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.labels import SAVEE_7
 from emotemporal.live.runner import LiveConfig, run_live
+from emotemporal.live.sources import kind_of
 from emotemporal.live.stages import run_stages
 from emotemporal.models.meta import read_meta
 from emotemporal.stopping import stop_when_asked
 from emotemporal.types import Box
-from emotemporal.video.camera import Camera
 from emotemporal.video.capture import CameraConfig
 from emotemporal.video.file import VideoFile
+from emotemporal.video.folder import ImageFolderConfig
 from emotemporal.video.source import VideoError
 from tests.fakes import FakeDetector, FakeEngine, FakeSource
 from tests.video.devices import Device, Script
@@ -90,18 +92,38 @@ def test_a_truncated_file_leaves_no_outputs(tiny_checkpoint, tiny_scene, tmp_pat
     assert list(tmp_path.iterdir()) == [half]
 
 
-def test_a_camera_that_fails_is_told_and_what_it_gave_is_kept(
-    tiny_checkpoint, tmp_path, monkeypatch
-):
+WAITS = CameraConfig(first_retry_s=0.01, max_retry_s=0.02, give_up_s=0.2, idle_s=0.01)
+
+
+def test_a_camera_that_fails_is_told_and_what_it_gave_is_kept(tiny_checkpoint, tmp_path):
     device = Device(Script(5, then="fails", size_wh=(80, 60)), Script(is_opened=False))
-    monkeypatch.setattr(
-        "emotemporal.live.runner.Camera",
-        lambda index: Camera(index, CameraConfig(give_up_s=0.1, idle_s=0.01), open_with=device),
-    )
     table = tmp_path / "live.csv"
+    config = live_config(tiny_checkpoint, "3", csv=str(table), camera=WAITS)
     with pytest.raises(VideoError, match="camera 3 gave no frame"):
-        run_live(live_config(tiny_checkpoint, "3", csv=str(table)))
+        run_live(config, open_with=device)
     assert table.read_text().startswith("time_s,track_id")
+
+
+def test_a_stream_that_ends_is_told_how_late_it_was(tiny_checkpoint, tmp_path):
+    device = Device(Script(4, then="fails", size_wh=(80, 60), count=4, step_ms=20))
+    config = live_config(tiny_checkpoint, "http://host/clip.mp4", csv=str(tmp_path / "a.csv"))
+    summary = run_live(config, open_with=device)
+    assert 0 < summary.num_frames <= 4
+    assert "from capture to label" in str(summary)
+    assert summary.num_skipped == 0
+
+
+def test_a_folder_of_images_gives_what_the_video_gives(tiny_checkpoint, tiny_scene, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    with VideoFile(tiny_scene) as video:
+        for frame in video:
+            Image.fromarray(frame.image).save(images / f"{round(frame.time_s * 1e9)}.png")
+    tables = [tmp_path / "video.csv", tmp_path / "images.csv"]
+    run_live(live_config(tiny_checkpoint, tiny_scene, csv=str(tables[0])))
+    times = ImageFolderConfig(times="ns")
+    run_live(live_config(tiny_checkpoint, images, csv=str(tables[1]), images=times))
+    assert tables[0].read_bytes() == tables[1].read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -224,10 +246,22 @@ def test_a_wrong_config_is_refused(changes, complaint):
 
 
 def test_a_gap_is_as_long_for_the_predictor_as_for_the_tracker():
-    config = live_config("c", "a.mp4", tracker=TrackerConfig(max_gap_s=0.8))
+    config = live_config("c", "a.mp4", tracker=TrackerConfig(max_unseen_s=0.8))
     assert config.stream_config().max_gap_s == 0.8
 
 
-@pytest.mark.parametrize(("source", "index"), [("0", 0), ("12", 12), ("0.mp4", None), ("a", None)])
-def test_a_number_is_a_camera(source, index):
-    assert live_config("c", source).camera_index == index
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("0", "camera"),
+        ("12", "camera"),
+        ("0.mp4", "file"),
+        ("a", "file"),
+        ("rtsp://host/stream", "stream"),
+        ("http://host:8080/video", "stream"),
+        (".", "folder"),
+    ],
+)
+def test_a_source_is_told_by_its_name(source, kind):
+    assert kind_of(source) == kind
+    assert live_config("c", source).is_live == (kind in ("camera", "stream"))

@@ -24,6 +24,7 @@ class Script:
     """Between its frames, by its own times."""
     is_released: threading.Event = field(default_factory=threading.Event)
     thaw: threading.Event = field(default_factory=threading.Event)
+    """Ends a freeze; one that repeats fails from then on."""
     num_read: int = 0
 
     def isOpened(self) -> bool:  # noqa: N802
@@ -37,7 +38,9 @@ class Script:
             if self.then == "freezes":
                 self.thaw.wait(20)
                 return False, np.zeros(0)
-            threading.Event().wait(0.002)
+            self.thaw.wait(0.002)
+            if self.thaw.is_set():
+                return False, np.zeros(0)
             return True, np.full((height, width, 3), 99, np.uint8)
         self.num_read += 1
         image = np.zeros((height, width, 3), np.uint8)
