@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from emotemporal.evaluation.metrics import measure, select_clips
+from emotemporal.evaluation.metrics import select_clips
 from emotemporal.evaluation.results import SubjectResult
 from emotemporal.evaluation.runs import MethodRuns
 from emotemporal.evaluation.statistics import (
@@ -18,6 +18,7 @@ from emotemporal.evaluation.statistics import (
     percentile_interval,
     resampled_confusions,
     uar_of,
+    uar_of_answers,
 )
 
 
@@ -70,6 +71,6 @@ def _subject_uars(
         seeds = [select_clips(seed, chosen) for seed in run.seeds]
         answers = np.stack([seed.answers for seed in seeds])
         confusions = resampled_confusions(answers, own.targets, len(own.labels), resamples)
-        mean = float(np.mean([measure(seed).uar for seed in seeds]))
+        mean = float(np.mean([uar_of_answers(a, own.targets, len(own.labels)) for a in answers]))
         uars[name] = _Uar(mean, over_seeds(uar_of(confusions), config))
     return uars

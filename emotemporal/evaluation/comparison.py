@@ -7,16 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 from einops import reduce
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from emotemporal.evaluation.by_group import GroupAudit, audit_groups
 from emotemporal.evaluation.by_subject import subject_results
+from emotemporal.evaluation.effects import cohens_dz, matched_odds_ratio
 from emotemporal.evaluation.metrics import (
     Interval,
     JudgedClips,
-    exact_interval,
     measure,
-    select_clips,
 )
+from emotemporal.evaluation.pair import judge_pair, pair_clips
 from emotemporal.evaluation.results import (
     SYNTHETIC_NOTE,
     Comparison,
@@ -27,6 +28,7 @@ from emotemporal.evaluation.results import (
 )
 from emotemporal.evaluation.runs import MethodRuns, gather_runs
 from emotemporal.evaluation.statistics import (
+    Resamples,
     accuracy_of,
     draw_resamples,
     holm,
@@ -38,7 +40,8 @@ from emotemporal.evaluation.statistics import (
     resampled_confusions,
     uar_of,
 )
-from emotemporal.labels import Emotion, LabelSpace
+from emotemporal.evaluation.trust import measure_trust
+from emotemporal.labels import LabelSpace
 from emotemporal.types import ClipPrediction
 
 __all__ = [
@@ -59,6 +62,7 @@ def compare(
     config: ComparisonConfig | None = None,
     labels: LabelSpace | None = None,
     origin: Mapping[str, str] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Comparison:
     """Compare methods on the same clips.
 
@@ -68,6 +72,7 @@ def compare(
         config: Reference, pair, note and bootstrap.
         labels: Judge in this smaller space; clips outside it are dropped and counted.
         origin: Commit, config, data fingerprint, seeds: printed as given.
+        groups: Column (sex, age) -> its value for each clip: gaps between them are audited.
 
     Raises:
         ValueError: No methods or seeds, clips that differ between them, or a reference, pair or
@@ -87,13 +92,19 @@ def compare(
         for name, run in runs.items()
     }
     reference = runs[_reference_name(runs, config)]
-    in_pair = _pair_clips(first, config.pair)
+    in_pair = pair_clips(first, config.pair)
     subjects = subject_results(runs, reference.name, config.bootstrap)
+    audits = audit_groups(runs, _of_judged(groups or {}, predictions, first), config.bootstrap)
     rows = [
-        _method_result(run, subjects[run.name], confusions[run.name], config)
+        _method_result(
+            run, subjects[run.name], audits[run.name], confusions[run.name], resamples, config
+        )
         for run in runs.values()
     ]
-    rows = [_with_pair(row, runs[row.name], in_pair, config) for row in rows]
+    rows = [
+        replace(row, pair_accuracy=judge_pair(runs[row.name].averaged, in_pair, config))
+        for row in rows
+    ]
     rows = [
         row
         if row.name == reference.name
@@ -130,28 +141,30 @@ def _reference_name(runs: Mapping[str, MethodRuns], config: ComparisonConfig) ->
     return max(baselines, key=lambda name: runs[name].mean_uar)
 
 
-def _pair_clips(
-    judged: JudgedClips, pair: tuple[Emotion, Emotion] | None
-) -> Bool[np.ndarray, " n"]:
-    if pair is None:
-        return np.zeros(len(judged), dtype=bool)
-    indices = [judged.labels.index(emotion) for emotion in pair]
-    counts = [int(np.sum(judged.targets == i)) for i in indices]
-    if counts[0] != counts[1] or counts[0] == 0:
-        raise ValueError(
-            f"{counts[0]} clips of {pair[0]} and {counts[1]} of {pair[1]}: a time-reversed pair "
-            "has as many of both, or 50 % is not what an order-blind judge gets"
-        )
-    return np.isin(judged.targets, indices)
+def _of_judged(
+    groups: Mapping[str, Sequence[str]],
+    predictions: Mapping[str, Sequence[Sequence[ClipPrediction]]],
+    judged: JudgedClips,
+) -> dict[str, list[str]]:
+    """Return the columns without the clips that were dropped."""
+    clips = next(iter(predictions.values()))[0]
+    kept = [clip.target in judged.labels for clip in clips]
+    return {
+        column: [value for value, keep in zip(values, kept, strict=True) if keep]
+        for column, values in groups.items()
+    }
 
 
 def _method_result(
     run: MethodRuns,
     subjects: tuple[SubjectResult, ...],
+    audits: tuple[GroupAudit, ...],
     confusions: _Confusions,
+    resamples: Resamples,
     config: ComparisonConfig,
 ) -> MethodResult:
     measured = [measure(seed) for seed in run.seeds]
+    averaged = measure(run.averaged)
 
     def interval(
         values: Sequence[float], statistic: Callable[[_Confusions], Float[np.ndarray, "seeds r"]]
@@ -168,27 +181,14 @@ def _method_result(
         accuracy=interval([m.accuracy for m in measured], accuracy_of),
         uar=interval([m.uar for m in measured], uar_of),
         macro_f1=interval([m.macro_f1 for m in measured], macro_f1_of),
-        metrics=measure(run.averaged),
+        metrics=averaged,
+        trust=measure_trust(run.averaged, averaged, resamples, config.bootstrap.confidence),
+        audits=audits,
         confusion=reduce(matrices, "seeds true said -> true said", "mean"),
         subjects=subjects,
         difference=None,
         pair_accuracy=None,
     )
-
-
-def _with_pair(
-    row: MethodResult, run: MethodRuns, in_pair: Bool[np.ndarray, " n"], config: ComparisonConfig
-) -> MethodResult:
-    """Judge the pair's clips between its two emotions alone."""
-    if config.pair is None:
-        return row
-    chosen = select_clips(run.averaged, in_pair)
-    two = LabelSpace(config.pair)
-    columns = two.indices_in(chosen.labels)
-    answers = np.array(columns)[chosen.probabilities[:, columns].argmax(axis=1)]
-    num_right = int(np.sum(answers == chosen.targets))
-    accuracy = exact_interval(num_right, len(chosen), config.bootstrap.confidence)
-    return replace(row, pair_accuracy=accuracy)
 
 
 def _against(
@@ -205,26 +205,31 @@ def _against(
     )
     targets = run.averaged.targets
     test = mcnemar(run.averaged.answers == targets, reference.averaged.answers == targets)
+    of_subjects = [s.difference.estimate for s in row.subjects if s.difference is not None]
+    population = population_test(of_subjects)
     difference = Difference(
         uar=percentile_interval(run.mean_uar - reference.mean_uar, resampled, bootstrap.confidence),
         mcnemar=test,
         holm_p=test.p_value,
-        population=population_test(
-            [s.difference.estimate for s in row.subjects if s.difference is not None]
-        ),
+        odds_ratio=matched_odds_ratio(test, bootstrap.confidence),
+        population=population,
+        population_holm_p=population.p_value,
+        d_z=cohens_dz(of_subjects, bootstrap.confidence),
     )
     return replace(row, difference=difference)
 
 
 def _with_holm(rows: Sequence[MethodResult]) -> tuple[MethodResult, ...]:
-    """Adjust McNemar's p-values for all methods that were held against the reference."""
+    """Adjust both kinds of p-values for all methods that were held against the reference."""
     differences = {row.name: row.difference for row in rows if row.difference is not None}
-    adjusted = dict(
-        zip(differences, holm([d.mcnemar.p_value for d in differences.values()]), strict=True)
-    )
-    return tuple(
-        row
-        if row.difference is None
-        else replace(row, difference=replace(row.difference, holm_p=adjusted[row.name]))
-        for row in rows
-    )
+    of_clips = holm([d.mcnemar.p_value for d in differences.values()])
+    known = [d.population.p_value for d in differences.values() if d.population.p_value is not None]
+    # All methods have the same subjects, so all have this p-value or none has.
+    of_people = holm(known) if known else [None] * len(differences)
+    adjusted = {
+        name: replace(difference, holm_p=p, population_holm_p=people)
+        for (name, difference), p, people in zip(
+            differences.items(), of_clips, of_people, strict=True
+        )
+    }
+    return tuple(replace(row, difference=adjusted.get(row.name)) for row in rows)

@@ -6,6 +6,7 @@ Kinds of method differ in shape as well as in colour, so that a grey print reads
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -17,7 +18,7 @@ from jaxtyping import Float
 from emotemporal.evaluation.metrics import Interval
 
 Kind = Literal["reference", "baseline", "model"]
-_ROW_PX = 30.0
+ROW_PX = 30.0
 _TOP_PX = 26.0
 _RIGHT_PX = 24.0
 _CHARACTER_PX = 7.4  # of the widest system fonts at 13 px: labels must not run into the plot
@@ -70,11 +71,15 @@ def axis_around(
 
 
 def interval_plot(
-    rows: Sequence[PlotRow], axis: Axis, guides: Sequence[GuideLine] = (), width_px: float = 760.0
+    rows: Sequence[PlotRow],
+    axis: Axis,
+    guides: Sequence[GuideLine] = (),
+    width_px: float = 760.0,
+    row_px: float = ROW_PX,
 ) -> str:
     """Draw one row an estimate: a mark at it, a line over its interval, the figure at the right."""
     labels, texts = [row.label for row in rows], [row.text for row in rows]
-    left, right, rows_y, bottom = row_scale(labels, texts, width_px)
+    left, right, rows_y, bottom = row_scale(labels, texts, width_px, row_px)
     height = bottom + 44
 
     def x(value: float) -> float:
@@ -93,7 +98,7 @@ def interval_plot(
 
 
 def row_scale(
-    labels: Sequence[str], texts: Sequence[str], width_px: float
+    labels: Sequence[str], texts: Sequence[str], width_px: float, row_px: float = ROW_PX
 ) -> tuple[float, float, list[float], float]:
     """Return where a plot of rows begins and ends between its labels and texts, in pixels.
 
@@ -102,8 +107,8 @@ def row_scale(
     """
     left = 20 + _CHARACTER_PX * max(map(len, labels), default=0)
     right = width_px - _RIGHT_PX - _CHARACTER_PX * max(map(len, texts), default=0)
-    rows_y = [_TOP_PX + _ROW_PX * (i + 0.5) for i in range(len(labels))]
-    return left, right, rows_y, _TOP_PX + _ROW_PX * len(labels)
+    rows_y = [_TOP_PX + row_px * (i + 0.5) for i in range(len(labels))]
+    return left, right, rows_y, _TOP_PX + row_px * len(labels)
 
 
 def confusion_plot(confusion: Float[np.ndarray, "k k"], names: Sequence[str], label: str) -> str:
@@ -199,6 +204,11 @@ def _shape(kind: Kind, x: float, y: float) -> str:
         f'<path class="mark {kind}" d="M{x:.1f} {y - 7.5}L{x + 7.5:.1f} {y}L{x:.1f} {y + 7.5}'
         f'L{x - 7.5:.1f} {y}Z"/>'
     )
+
+
+def with_minus_signs(text: str) -> str:
+    """Set the minus sign of a number as one; in tables to be read by programs it is a hyphen."""
+    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)
 
 
 def tick_step(span: float) -> float:

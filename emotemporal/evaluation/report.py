@@ -7,6 +7,14 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from emotemporal.evaluation.comparison_tables import (
+    Table,
+    group_tables,
+    recall_table,
+    subject_differences,
+    subject_table,
+    trust_table,
+)
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.page import as_html
 from emotemporal.evaluation.results import Comparison, MethodResult
@@ -15,10 +23,9 @@ from emotemporal.evaluation.wording import (
     counts,
     headline,
     pair_sentence,
-    subject_cells,
+    sources,
     table_header,
     table_row,
-    title,
 )
 from emotemporal.storage import write_atomically
 
@@ -65,11 +72,9 @@ def as_markdown(comparison: Comparison) -> str:
     note = [f"> **{comparison.config.note}**", ""] if comparison.config.note else []
     lines = [*note, headline(comparison), "", counts(comparison), ""]
     lines += [_pipes(header), _pipes([":--"] + ["--:"] * (len(header) - 1)), *map(_pipes, rows), ""]
-    subjects = ["method", *comparison.subjects]
-    lines += ["UAR of each speaker, % (difference to the reference, points):", "", _pipes(subjects)]
-    lines += [_pipes([":--"] + ["--:"] * len(comparison.subjects))]
-    lines += [_pipes([title(m.name), *subject_cells(m)]) for m in comparison.methods]
-    lines += ["", *(f"- {sentence}" for sentence in _tail(comparison) if sentence)]
+    for table in _further(comparison):
+        lines += [f"**{table.heading}**", "", *_as_pipes(table), ""]
+    lines += [*(f"- {sentence}" for sentence in (*_tail(comparison), *sources(comparison)))]
     lines += ["", *(f"- {name}: `{value}`" for name, value in comparison.origin.items())]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -95,6 +100,23 @@ def _tail(comparison: Comparison) -> list[str]:
     return [text for text in (pair_sentence(comparison), *caveats(comparison)) if text]
 
 
+def _further(comparison: Comparison) -> list[Table]:
+    differences = subject_differences(comparison)
+    return [
+        subject_table(comparison),
+        *([differences] if differences else []),
+        recall_table(comparison),
+        trust_table(comparison),
+        *group_tables(comparison),
+    ]
+
+
+def _as_pipes(table: Table) -> list[str]:
+    rule = _pipes([":--"] + ["--:"] * (len(table.header) - 1))
+    note = ["", table.note] if table.note else []
+    return [_pipes(table.header), rule, *map(_pipes, table.rows), *note]
+
+
 def _pipes(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -114,23 +136,38 @@ def _record(method: MethodResult, comparison: Comparison) -> dict[str, str | int
         ("macro_f1", method.macro_f1),
         ("uar_difference", None if difference is None else difference.uar),
         ("pair_accuracy", method.pair_accuracy),
+        ("nll", method.trust.nll),
+        ("brier", method.trust.brier),
+        ("ece", method.trust.ece),
+        ("odds_ratio", None if difference is None else difference.odds_ratio),
+        ("d_z", None if difference is None else difference.d_z),
     ):
         record |= _interval_fields(name, interval)
-    p = None if difference is None else difference.population.p_value
     record |= {
         "mcnemar_p": "" if difference is None else _digits(difference.mcnemar.p_value),
         "mcnemar_p_holm": "" if difference is None else _digits(difference.holm_p),
-        "population_p": "" if p is None else _digits(p),
-        "nll": _digits(method.metrics.nll),
-        "brier": _digits(method.metrics.brier),
-        "ece": _digits(method.metrics.ece),
+        "population_p": _or_empty(None if difference is None else difference.population.p_value),
+        "population_p_holm": _or_empty(
+            None if difference is None else difference.population_holm_p
+        ),
     }
     for own in method.subjects:
-        record[f"uar_{own.subject}"] = _digits(own.uar.estimate)
+        record |= _interval_fields(f"uar_{own.subject}", own.uar)
     for own in method.subjects:
-        gap = own.difference
-        record[f"uar_difference_{own.subject}"] = "" if gap is None else _digits(gap.estimate)
+        record |= _interval_fields(f"uar_difference_{own.subject}", own.difference)
+    for found in method.metrics.recalls:
+        recall = found.recall if found.num_clips else None
+        record |= _interval_fields(f"recall_{found.emotion.value}", recall)
+    for audit in method.audits:
+        for group in audit.groups:
+            record |= _interval_fields(f"uar_{audit.column}_{group.group}", group.uar)
+        gap = None if audit.gap is None else audit.gap.uar
+        record |= _interval_fields(f"gap_{audit.column}", gap)
     return record
+
+
+def _or_empty(value: float | None) -> str:
+    return "" if value is None else _digits(value)
 
 
 def _interval_fields(name: str, interval: Interval | None) -> dict[str, str]:

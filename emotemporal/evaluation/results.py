@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from emotemporal.baselines.frame_votes import FRAME_VOTES, ORDER_BLIND_VOTES
+from emotemporal.evaluation.by_group import GroupAudit
 from emotemporal.evaluation.metrics import Interval, Metrics
 from emotemporal.evaluation.statistics import BootstrapConfig, McNemarTest, PopulationTest
+from emotemporal.evaluation.trust import Trust
 from emotemporal.labels import Emotion, LabelSpace
 
 SYNTHETIC_NOTE = (
@@ -34,6 +36,12 @@ class ComparisonConfig:
     """Two emotions whose clips are each other's, backwards: order-blind judges get 50 %."""
     note: str = ""
     """Printed at the head of every output."""
+    protocol: str = ""
+    """How the folds were made, in words; printed with what was judged."""
+    trained_on_judged: bool = False
+    """Speaker-dependent folds: the wording then claims nothing about new people."""
+    remarks: tuple[str, ...] = ()
+    """What else must be known to read the figures; printed with the caveats."""
     bootstrap: BootstrapConfig = field(default_factory=BootstrapConfig)
 
 
@@ -56,7 +64,13 @@ class Difference:
     mcnemar: McNemarTest
     holm_p: float
     """McNemar's p, adjusted for all methods of the table."""
+    odds_ratio: Interval
+    """Clips that only this method got right, for each that only the reference did."""
     population: PopulationTest
+    population_holm_p: float | None
+    """The population's p, adjusted for all methods of the table; None below ten subjects."""
+    d_z: Interval | None
+    """Cohen's, over subjects; None below ten."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +87,10 @@ class MethodResult:
     macro_f1: Interval
     metrics: Metrics
     """Of the seed-averaged probabilities."""
+    trust: Trust
+    """Of the seed-averaged probabilities: proper scores and calibration, with intervals."""
+    audits: tuple[GroupAudit, ...]
+    """By the columns that were asked for."""
     confusion: Float[np.ndarray, "k k"]
     """Row: the truth; column: the answer; clips, mean over seeds."""
     subjects: tuple[SubjectResult, ...]
@@ -104,6 +122,8 @@ class Comparison:
     @property
     def scope(self) -> str:
         """Whom the intervals speak about, in words."""
+        if self.config.trained_on_judged:
+            return f"for these {len(self.subjects)} speakers, all of whom were trained on"
         if self.resampled == "subjects":
             return f"for people like these {len(self.subjects)} subjects"
         return f"for these speakers ({', '.join(self.subjects)})"

@@ -125,6 +125,15 @@ def uar_of(confusions: Float[np.ndarray, "*any k k"]) -> Float[np.ndarray, "*any
     return _mean_where(hits / np.maximum(totals, 1e-9), totals > 0)
 
 
+def uar_of_answers(
+    answers: Int[np.ndarray, " n"], targets: Int[np.ndarray, " n"], num_classes: int
+) -> float:
+    """Return one set of answers' UAR; `measure` has it too, at a hundred times the cost."""
+    flat = np.bincount(targets * num_classes + answers, minlength=num_classes**2)
+    counts = rearrange(flat.astype(np.float64), "(true said) -> true said", true=num_classes)
+    return float(uar_of(counts))
+
+
 def macro_f1_of(confusions: Float[np.ndarray, "*any k k"]) -> Float[np.ndarray, "*any"]:
     """Return the mean F1 over the classes that occur."""
     totals, said = confusions.sum(axis=-1), confusions.sum(axis=-2)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from emotemporal.evaluation.metrics import Interval
-from emotemporal.evaluation.results import Comparison, MethodResult
-from emotemporal.evaluation.statistics import holm
+from emotemporal.evaluation.results import Comparison, Difference, MethodResult
 
-HEADER = (
-    "method",
-    "seeds",
-    "UAR %",
-    "accuracy %",
-    "macro-F1 %",
-    "UAR difference, points",
-    "McNemar p (Holm)",
-)
+HEADER = ("method", "seeds", "UAR %", "accuracy %", "macro-F1 %", "UAR difference, points")
+_FEW = ("odds ratio", "McNemar p (Holm)")
+_MANY = ("d_z", "odds ratio", "p over subjects (Holm)")
+_MAX_NAMED = 10
 PAIR_HEADER = "time-reversed pair %"
-_SPELLINGS = {"gru": "GRU", "ema": "EMA", "markov": "Markov", "x3d": "X3D", "xs": "XS"}
+_SPELLINGS = {
+    "gru": "GRU",
+    "ema": "EMA",
+    "markov": "Markov",
+    "lstm": "LSTM",
+    "tcn": "TCN",
+    "x3d": "X3D",
+    "xs": "XS",
+}
 
 
 def percent(interval: Interval) -> str:
@@ -42,9 +45,28 @@ def title(name: str) -> str:
     return " ".join(_SPELLINGS.get(word, word) for word in name.split("_"))
 
 
+def ratio(interval: Interval) -> str:
+    """Write a ratio with its interval: `8.9 [2.1, 41]`."""
+    return f"{_ratio(interval.estimate)} [{_ratio(interval.low)}, {_ratio(interval.high)}]"
+
+
+def _ratio(value: float) -> str:
+    if math.isinf(value):
+        return "\N{INFINITY}"
+    return f"{value:.0f}" if value >= 99.5 else f"{value:.2g}"
+
+
+def effect(interval: Interval | None) -> str:
+    """Write an effect size in deviations, signed, with its interval; nothing if there is none."""
+    if interval is None:
+        return ""
+    return f"{interval.estimate:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+
+
 def table_header(comparison: Comparison) -> list[str]:
     """Return the column titles; the pair's column only where there is a pair."""
-    return [*HEADER, *([PAIR_HEADER] if comparison.config.pair else [])]
+    tests = _MANY if _has_population(comparison) else _FEW
+    return [*HEADER, *tests, *([PAIR_HEADER] if comparison.config.pair else [])]
 
 
 def table_row(method: MethodResult, comparison: Comparison) -> list[str]:
@@ -56,29 +78,44 @@ def table_row(method: MethodResult, comparison: Comparison) -> list[str]:
         percent(method.accuracy),
         percent(method.macro_f1),
         "reference" if method.difference is None else points(method.difference.uar),
-        "" if method.difference is None else p_value(method.difference.holm_p),
+        *_test_cells(method.difference, comparison),
     ]
     if comparison.config.pair:
         cells.append("" if method.pair_accuracy is None else percent(method.pair_accuracy))
     return cells
 
 
-def counts(comparison: Comparison) -> str:
-    """Say what was judged."""
-    dropped = f", {comparison.num_dropped} dropped" if comparison.num_dropped else ""
-    return (
-        f"{comparison.num_clips} clips{dropped}, {len(comparison.labels)} emotions, "
-        f"{len(comparison.subjects)} speakers ({', '.join(comparison.subjects)})"
+def _test_cells(difference: Difference | None, comparison: Comparison) -> list[str]:
+    if difference is None:
+        return [""] * len(_MANY if _has_population(comparison) else _FEW)
+    if not _has_population(comparison):
+        return [ratio(difference.odds_ratio), p_value(difference.holm_p)]
+    p = difference.population_holm_p
+    told = "" if p is None else p_value(p)
+    return [effect(difference.d_z), ratio(difference.odds_ratio), told]
+
+
+def _has_population(comparison: Comparison) -> bool:
+    return any(
+        m.difference and m.difference.population_holm_p is not None for m in comparison.methods
     )
 
 
-def subject_cells(method: MethodResult) -> list[str]:
-    """Write each subject's UAR in percent, and the difference to the reference in points."""
-    return [
-        f"{100 * s.uar.estimate:.1f}"
-        + ("" if s.difference is None else f" ({100 * s.difference.estimate:+.1f})")
-        for s in method.subjects
-    ]
+def named(subjects: Sequence[str]) -> str:
+    """Write subjects' names; of many, the first and the last."""
+    if len(subjects) <= _MAX_NAMED:
+        return ", ".join(subjects)
+    return f"{subjects[0]}, {subjects[1]}, ... {subjects[-1]}"
+
+
+def counts(comparison: Comparison) -> str:
+    """Say what was judged."""
+    dropped = f", {comparison.num_dropped} dropped" if comparison.num_dropped else ""
+    protocol = f". Folds: {comparison.config.protocol}" if comparison.config.protocol else ""
+    return (
+        f"{comparison.num_clips} clips{dropped}, {len(comparison.labels)} emotions, "
+        f"{len(comparison.subjects)} speakers ({named(comparison.subjects)}){protocol}"
+    )
 
 
 def verdict(method: MethodResult, comparison: Comparison) -> str:
@@ -93,7 +130,13 @@ def verdict(method: MethodResult, comparison: Comparison) -> str:
         claim = f"{name} falls short of {reference}"
     else:
         claim = f"{name} does not differ from {reference} beyond the noise"
-    return f"{claim}: {points(gap)} points of UAR, {comparison.scope}."
+    p = method.difference.population_holm_p
+    tested = "" if p is None else f" (over subjects p {_equals(p)}, Holm-adjusted)"
+    return f"{claim}: {points(gap)} points of UAR{tested}, {comparison.scope}."
+
+
+def _equals(value: float) -> str:
+    return p_value(value) if value < 0.001 else f"= {p_value(value)}"
 
 
 def contenders(comparison: Comparison) -> list[MethodResult]:
@@ -149,7 +192,14 @@ def caveats(comparison: Comparison) -> Iterator[str]:
     population = next((m.difference.population for m in comparison.methods if m.difference), None)
     if population is not None and population.p_value is None:
         yield population.explanation
+    if _has_population(comparison):
+        yield (
+            "p over subjects: sign-flip of each subject's difference, two-sided, adjusted for the "
+            "methods of the table (Holm). d_z: mean of the subjects' differences over their "
+            "deviation."
+        )
     yield (
+        "Odds ratio: clips that only this method got right for each that only the reference did. "
         "McNemar's test on seed-averaged probabilities is secondary: it takes clips of one speaker "
         "for independent. Its p-values are adjusted for the methods of the table (Holm)."
     )
@@ -158,6 +208,7 @@ def caveats(comparison: Comparison) -> Iterator[str]:
             f"{comparison.num_lone_clips} clips are alone in their speaker and class; they cannot "
             "vary, so the intervals are too narrow."
         )
+    yield from comparison.config.remarks
     yield from _space_caveats(comparison)
 
 
@@ -180,12 +231,19 @@ def _space_caveats(comparison: Comparison) -> Iterator[str]:
         yield f"{comparison.num_dropped} clips show an emotion outside them and were dropped."
 
 
-def population_rows(comparison: Comparison) -> list[tuple[str, str]]:
-    """Return each method's population p-value (Holm); nothing below ten subjects."""
-    found = {
-        m.name: m.difference.population.p_value
-        for m in comparison.methods
-        if m.difference is not None and m.difference.population.p_value is not None
-    }
-    adjusted = holm([p for p in found.values() if p is not None])
-    return [(title(name), p_value(p)) for name, p in zip(found, adjusted, strict=True)]
+def sources(comparison: Comparison) -> list[str]:
+    """Say where the methods come from: the end of every report."""
+    tests, effects = (
+        "McNemar 1947, exact",
+        "matched odds ratio (Fagerland, Lydersen and Laake 2014)",
+    )
+    if _has_population(comparison):
+        tests += "; sign-flip over subjects (Fisher 1935)"
+        effects += "; d_z (Cohen 1988), its interval by the noncentral t (Cumming and Finch 2001)"
+    return [
+        "Intervals: percentile bootstrap (Efron and Tibshirani 1993); recalls: Wilson 1927; the "
+        "pair: Clopper and Pearson 1934; ECE: basic bootstrap (Davison and Hinkley 1997).",
+        "UAR: unweighted average recall (Schuller et al. 2009). ECE over bins of equal mass: "
+        "Nguyen and O'Connor 2015. Brier 1950.",
+        f"Tests: {tests}; Holm 1979. Effects: {effects}.",
+    ]

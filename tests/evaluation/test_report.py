@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,11 +11,18 @@ import pandas as pd
 import pytest
 
 from emotemporal.evaluation.comparison import SYNTHETIC_NOTE, ComparisonConfig, compare
+from emotemporal.evaluation.comparison_tables import (
+    recall_table,
+    subject_differences,
+    subject_table,
+    trust_table,
+)
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.plots import Axis, GuideLine, PlotRow, axis_around, interval_plot
+from emotemporal.evaluation.protocols import ProtocolConfig
 from emotemporal.evaluation.report import as_csv, as_html, as_markdown, as_text, write_comparison
 from emotemporal.evaluation.statistics import BootstrapConfig
-from emotemporal.evaluation.wording import headline, pair_sentence, verdict
+from emotemporal.evaluation.wording import headline, pair_sentence, table_row, verdict
 from emotemporal.labels import AFFECTNET_8, SAVEE_7, Emotion
 from tests.evaluation.judges import balanced, noisy_answers, predictions_with
 
@@ -161,8 +169,67 @@ def test_masks_drops_and_single_seeds_are_told():
 
 def test_ten_subjects_have_their_population_p_on_the_page():
     many = compare(table(subjects=tuple(f"s{i}" for i in range(10))), CONFIG)
-    assert "Sign-flip over subjects, GRU: p = 0.002" in as_html(many)
-    assert "for people like these 10 subjects" in verdict(many.method("gru"), many)
+    sentence = verdict(many.method("gru"), many)
+    assert "over subjects p = 0.002, Holm-adjusted" in sentence
+    assert "for people like these 10 subjects" in sentence
+    for text in (as_html(many), as_markdown(many), as_text(many)):
+        assert "p over subjects (Holm)" in text
+        assert "d_z" in text
+
+
+def test_below_ten_subjects_no_output_has_a_population_p_or_d_z(comparison):
+    for text in (as_html(comparison), as_markdown(comparison), as_text(comparison)):
+        assert "No p-value for the population" in text
+        assert "p over subjects" not in text
+        assert "d_z:" not in text
+    record = pd.read_csv(io.StringIO(as_csv(comparison)), comment="#")
+    empty = ["population_p", "population_p_holm", "d_z", "d_z_low", "d_z_high"]
+    assert record[empty].isna().all(axis=None)
+
+
+def test_every_figure_of_every_table_has_its_interval(comparison):
+    tables = [
+        subject_table(comparison),
+        subject_differences(comparison),
+        recall_table(comparison),
+        trust_table(comparison),
+    ]
+    cells = [cell for table in tables for row in table.rows for cell in row[1:]]
+    cells += [cell for m in comparison.methods for cell in table_row(m, comparison)[2:5]]
+    assert cells
+    assert [cell for cell in cells if not re.fullmatch(r"\S+ \[\S+, \S+\]", cell)] == []
+
+
+def test_speaker_dependent_figures_claim_nothing_about_new_people():
+    note = ProtocolConfig("speaker_dependent").note
+    config = replace(CONFIG, note=note, trained_on_judged=True)
+    found = compare(table(subjects=tuple(f"s{i}" for i in range(10))), config)
+    for text in (as_html(found), as_markdown(found), as_csv(found), as_text(found)):
+        assert "SPEAKER-DEPENDENT" in text
+        assert "for people like" not in text
+    assert "all of whom were trained on" in headline(found)
+
+
+def test_groups_are_on_the_page_with_the_smallest_named(tmp_path):
+    predictions = table()
+    sexes = ["female" if c.subject == "DC" else "male" for c in predictions["gru"][0]]
+    found = compare(predictions, CONFIG, groups={"sex": sexes})
+    told = "Smallest group of sex: female, 1 subject, 28 clips."
+    for text in (as_html(found), as_markdown(found)):
+        assert told in text
+        assert "widest gap, points" in text
+    write_comparison(found, tmp_path)
+    record = pd.read_csv(tmp_path / "comparison.csv", comment="#")
+    assert (record["gap_sex_low"] <= record["gap_sex"]).all()
+    assert (record["uar_sex_female_low"] <= record["uar_sex_female"]).all()
+
+
+def test_many_subjects_stand_below_each_other():
+    many = compare(table(subjects=tuple(f"s{i:02d}" for i in range(30))), CONFIG)
+    shown = subject_table(many)
+    assert len(shown.rows) == 30
+    assert "30 speakers (s00, s01, ... s29)" in as_text(many)
+    assert "<details>" in as_html(many)
 
 
 def test_an_axis_holds_every_interval_and_ends_on_round_values():
