@@ -61,5 +61,14 @@ def _noncentrality(t: float, freedom: int, share_below: float) -> float:
     from scipy.optimize import brentq
     from scipy.stats import nct
 
-    reach = 8 + 2 * abs(t)
-    return float(brentq(lambda nc: nct.cdf(t, freedom, nc) - share_below, t - reach, t + reach))
+    def excess(noncentrality: float) -> float:
+        return float(nct.cdf(t, freedom, noncentrality)) - share_below
+
+    # Outwards in steps of t's own deviation: far from t scipy's distribution is not a number.
+    step = math.sqrt(1 + t**2 / (2 * freedom))
+    low, high = t - step, t + step
+    while excess(low) < 0:
+        low -= step
+    while excess(high) > 0:
+        high += step
+    return float(brentq(excess, low, high))

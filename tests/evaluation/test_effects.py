@@ -41,6 +41,17 @@ def test_d_z_is_the_mean_over_the_deviation_and_its_interval_inverts_the_noncent
     assert nct.cdf(t, 19, found.high * root) == pytest.approx(0.025)
 
 
+@pytest.mark.parametrize("size", [-6.0, -0.5, 0.0, 3.0, 12.0])
+@pytest.mark.parametrize("count", [10, 24, 91])
+def test_d_z_has_an_interval_whatever_its_size(size, count):
+    spread = np.random.default_rng(2).normal(0, 1, count)
+    spread = (spread - spread.mean()) / spread.std(ddof=1)
+    found = cohens_dz(size + spread)
+    assert found is not None
+    assert found.low < found.estimate < found.high
+    assert found.estimate == pytest.approx(size)
+
+
 def test_the_interval_of_d_z_holds_the_true_size_about_as_often_as_promised():
     rng = np.random.default_rng(1)
     held = sum(0.5 in found for _ in range(100) if (found := cohens_dz(rng.normal(0.5, 1, 12))))
