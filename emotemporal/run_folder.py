@@ -12,6 +12,7 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from emotemporal.config import differences, dump_yaml, to_yaml
+from emotemporal.reading import UnreadableError, read_json_object
 from emotemporal.storage import write_atomically, write_json
 
 _FOLDER_FILE = "run.json"
@@ -106,6 +107,6 @@ class RunFolder:
 
 def _read_identity(file: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        return read_json_object(file)
+    except UnreadableError as error:
         raise RunFolderError(f"{file} is not a run's ({error}); use another --out") from error

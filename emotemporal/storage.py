@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from emotemporal.reading import read_text
+
 # Eight characters are mkstemp's; libraries choose a format by the suffix, so it stays the last.
 _PART_NAME = re.compile(r"\..+\.[a-z0-9_]{8}\.part(\.\w+)?$")
 
@@ -215,14 +217,14 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
         return []
     rows = []
     # Not splitlines(): it would also split at what Unicode calls a line's end.
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = read_text(path).split("\n")
     for number, line in enumerate(lines, start=1):
         # A row is written with its line's end, so a kill in mid-write leaves at most a half row
         # without one, behind the last.
         is_cut_short = number == len(lines)
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             if is_cut_short:
                 break
             raise ValueError(f"{path}, line {number} is not JSON ({error}); remove it") from error

@@ -5,7 +5,6 @@ AffectNet itself comes by agreement with its authors; see datasets/affectnet.md.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -26,6 +25,7 @@ from emotemporal.data.table import (
     make_table,
 )
 from emotemporal.labels import Emotion, parse_emotion
+from emotemporal.reading import read_table
 
 _ORDERS = "affectnet, alphabetical, or eight names with commas"
 _LABELS_CSV_COLUMNS = ("pth", "label")
@@ -61,10 +61,7 @@ def read_labels_csv(root: Path, digit_order: str | None) -> DatasetTable:
 
     How many labels differ from the folder that their image lies in is told.
     """
-    with (root / "labels.csv").open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        columns = list(reader.fieldnames or [])
-        rows = list(enumerate(reader, 2))
+    columns, rows = read_table(root / "labels.csv")
     if not set(_LABELS_CSV_COLUMNS) <= set(columns):
         problem = Problem(
             "labels.csv:1",

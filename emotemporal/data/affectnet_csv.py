@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emotemporal.data.affectnet_labels import Found, parse_expression, parse_value
 from emotemporal.data.files import keep_later, nothing_found
 from emotemporal.data.table import DatasetTable, Problem, Split, make_table
+from emotemporal.reading import read_rows
 
 CSV_COLUMNS = (
     "subDirectory_filePath",
@@ -49,7 +49,7 @@ def read_csv_release(root: Path, has_header: bool) -> DatasetTable:
 def _read_list(root: Path, path: Path, split: Split, has_header: bool, found: Found) -> None:
     name = path.relative_to(root).as_posix()
     num_before = len(found.records)
-    rows = _numbered_rows(path)
+    rows = read_rows(path, errors="replace")
     first = next(rows, None)
     if first is None:
         found.problems.append(Problem(name, "the file is empty", "Get it again.", is_fatal=True))
@@ -64,12 +64,6 @@ def _read_list(root: Path, path: Path, split: Split, has_header: bool, found: Fo
     for row in rows:
         _read_row(name, row, columns, split, found)
     _prefix_images(root, found.records[num_before:])
-
-
-def _numbered_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    # 136 landmarks in one cell; and some copies begin with a byte-order mark.
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        yield from ((number, cells) for number, cells in enumerate(csv.reader(lines), 1) if cells)
 
 
 def _header_problem(name: str, columns: Sequence[str]) -> Problem:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from emotemporal.data.affectnet_labels import Found, parse_expression, parse_value
+from emotemporal.data.arrays import read_array
 from emotemporal.data.files import nothing_found
 from emotemporal.data.table import DatasetTable, Problem, Split, make_table
+from emotemporal.reading import UnreadableError
 
 NPY_FOLDERS: Mapping[str, Split] = {"train_set": "train", "val_set": "validation"}
 
@@ -52,4 +52,7 @@ def _read_annotation(root: Path, path: Path, split: Split, found: Found) -> None
 
 def _scalar(path: Path) -> str:
     # The release keeps numbers as strings inside arrays. Never unpickled: a file is data.
-    return str(np.load(path, allow_pickle=False).item())
+    array = read_array(path)
+    if array.size != 1 or array.itemsize > 1024:
+        raise UnreadableError(f"{path}: {array.shape} values where one is expected")
+    return str(array.item())

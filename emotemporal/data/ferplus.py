@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, cast
@@ -10,6 +9,7 @@ from typing import Literal, cast
 from emotemporal.data.files import keep_later, nothing_found
 from emotemporal.data.table import VOTE_COLUMNS, DatasetTable, Problem, Split, make_table
 from emotemporal.labels import AFFECTNET_8
+from emotemporal.reading import UnreadableError, read_table
 
 VoteRule = Literal["strict", "votes", "majority"]
 SingleVotes = Literal["keep", "drop"]
@@ -46,15 +46,12 @@ def read_ferplus(
     if not path.is_file():
         problem = nothing_found(root, "fer2013new.csv and FER2013Train, FER2013Valid, FER2013Test")
         return make_table("ferplus", root, "images", [], [problem])
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        wanted = {"Usage", "Image name", *_NAMES, *_NOT_EMOTIONS}
-        missing = sorted(wanted - set(reader.fieldnames or []))
-        if missing:
-            reason = f"there is no column {', '.join(missing)}"
-            problem = Problem("fer2013new.csv:1", reason, "Get the list again.", is_fatal=True)
-            return make_table("ferplus", root, "images", [], [problem])
-        rows = list(enumerate(reader, 2))
+    columns, rows = read_table(path)
+    missing = sorted({"Usage", "Image name", *_NAMES, *_NOT_EMOTIONS} - set(columns))
+    if missing:
+        reason = f"there is no column {', '.join(missing)}"
+        problem = Problem("fer2013new.csv:1", reason, "Get the list again.", is_fatal=True)
+        return make_table("ferplus", root, "images", [], [problem])
     named = [(number, row) for number, row in rows if row["Image name"]]
     # Later first, then the rule: a name's later row counts even where the rule drops it.
     records, problems = keep_later([_record(number, row) for number, row in named])
@@ -70,8 +67,13 @@ def read_ferplus(
 
 
 def _record(number: int, row: Mapping[str, str]) -> dict[str, object]:
-    votes = {name: int(row[name]) for name in (*_NAMES, *_NOT_EMOTIONS)}
-    split, folder = _USAGES[row["Usage"]]
+    try:
+        votes = {name: int(row[name]) for name in (*_NAMES, *_NOT_EMOTIONS)}
+        split, folder = _USAGES[row["Usage"]]
+    except (KeyError, ValueError) as error:
+        raise UnreadableError(
+            f"fer2013new.csv, row {number}: a vote that is no number, or an unknown usage ({error})"
+        ) from error
     # One list row has nine votes: more than half of those cast, not of ten.
     half = sum(votes.values()) / 2
     return {

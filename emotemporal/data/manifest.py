@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from emotemporal.data.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, split_of_fold
 from emotemporal.data.prepared import NUMBER_COLUMNS, TEXT_COLUMNS
 from emotemporal.data.table import BOX_COLUMNS, DatasetTable, Problem, make_table
 from emotemporal.labels import parse_emotion
+from emotemporal.reading import read_loose_table
 
 REQUIRED_COLUMNS = ("path", "label", "subject")
 OPTIONAL_COLUMNS = ("split", "start", "end", "take", "valence", "arousal", *BOX_COLUMNS)
@@ -37,10 +37,7 @@ def read_manifest(root: Path, manifest: str = "manifest.csv") -> DatasetTable:
     path = root / manifest
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there. Name the CSV with --manifest.")
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        columns = list(reader.fieldnames or [])
-        rows = list(enumerate(reader, 2))
+    columns, rows = read_loose_table(path)
     missing = [column for column in REQUIRED_COLUMNS if column not in columns]
     groups = [c for c in columns if c not in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)]
     unclear = [told for column in groups if (told := _unclear(column))]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import io
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from emotemporal.data.arrays import read_arrays
 from emotemporal.faces.crop import CropConfig
 from emotemporal.labels import Emotion
+from emotemporal.reading import UnreadableError, read_json, read_json_object
 from emotemporal.storage import digest, write_atomically, write_json
 from emotemporal.types import FaceClip, Target
 
@@ -77,9 +77,8 @@ class PreparedSet:
     def _arrays(self, i: int, *names: str) -> list[np.ndarray]:
         path = self.folder / str(self.rows["file"].iloc[i])
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return [arrays[name] for name in names]
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            return read_arrays(path, *names)
+        except (OSError, UnreadableError) as error:
             job = "prepare" if self.kind == "clips" else "streams"
             raise ValueError(
                 f"{path}: missing or damaged ({error}); delete it and its file in rows/, and run "
@@ -128,9 +127,12 @@ def claim_folder(out: Path, record: Mapping[str, Any]) -> None:
 def is_done(out: Path, key: str) -> bool:
     """Return whether a job has left its record in rows/, written last, and all that it names."""
     path = out / "rows" / f"{key}.json"
-    return path.is_file() and all(
-        (out / clip["file"]).is_file() for clip in json.loads(path.read_text(encoding="utf-8"))
-    )
+    if not path.is_file():
+        return False
+    try:
+        return all((out / clip["file"]).is_file() for clip in read_json(path))
+    except (UnreadableError, TypeError, KeyError):  # damaged: it is done again
+        return False
 
 
 def frame_period_s(times_s: np.ndarray) -> float:
@@ -146,14 +148,14 @@ def load_prepared(folder: Path) -> PreparedSet:
         ValueError: Another format version, or a table that is not the one that was written.
     """
     told = read_record(folder)
-    if told is None or not told["is_complete"]:
+    if told is None or not told.get("is_complete"):
         state = "was not finished" if told else "is not there"
         job = "streams" if told and told.get("kind") == "streams" else "prepare"
         raise FileNotFoundError(
             f"{folder}: a prepared data set {state}. Run 'emotemporal {job}' on it (again)."
         )
     table = (folder / "clips.csv").read_bytes()
-    if digest(table) != told["clips_digest"]:
+    if digest(table) != told.get("clips_digest"):
         raise ValueError(f"{folder}/clips.csv was changed after 'prepare'; run it again")
     columns = table.decode().partition("\n")[0].split(",")
     is_stream = told.get("kind") == "streams"
@@ -164,16 +166,21 @@ def load_prepared(folder: Path) -> PreparedSet:
         keep_default_na=False,
         na_values={"start_s": [""], "end_s": [""]},
     )
-    crop = CropConfig.from_json(told["follow"]["crop"])
-    return PreparedSet(
-        folder,
-        told["name"],
-        rows,
-        crop,
-        told["detector"],
-        told["clips_digest"],
-        told.get("kind", "clips"),
-    )
+    for file in rows["file"]:
+        if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+            raise ValueError(f"{folder}/clips.csv names {file!r}, which lies outside")
+    try:
+        return PreparedSet(
+            folder,
+            told["name"],
+            rows,
+            CropConfig.from_json(told["follow"]["crop"]),
+            told["detector"],
+            told["clips_digest"],
+            told.get("kind", "clips"),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UnreadableError(f"{folder}/prepare.json is damaged ({error!r})") from error
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
@@ -185,7 +192,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     path = folder / "prepare.json"
     if not path.is_file():
         return None
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    told = read_json_object(path)
     if told.get("format_version") != FORMAT_VERSION:
         raise ValueError(
             f"{path}: format version {told.get('format_version')}, this program reads "

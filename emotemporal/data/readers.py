@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,6 +27,7 @@ from emotemporal.data.table import (
     take_rows,
 )
 from emotemporal.data.twins import TwinConfig, Twins, byte_twins, find_twins, rows_to_leave_out
+from emotemporal.reading import read_table
 
 DatasetName = Literal[
     "affectnet", "savee", "ferplus", "ravdess", "cremad", "folder", "manifest", "streams"
@@ -173,11 +173,10 @@ def _drop_missing(table: DatasetTable, max_bad_share: float) -> DatasetTable:
 def _exclude(table: DatasetTable, path: Path) -> DatasetTable:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there. Name a CSV with a column 'path'.")
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        if "path" not in (reader.fieldnames or []):
-            raise ValueError(f"{path}: there is no column 'path', only {reader.fieldnames}")
-        excluded = {row["path"] for row in reader}
+    columns, rows = read_table(path)
+    if "path" not in columns:
+        raise ValueError(f"{path}: there is no column 'path', only {columns}")
+    excluded = {row["path"] for _, row in rows}
     is_excluded = table.rows["path"].isin(excluded).to_numpy()
     unknown = excluded - set(table.rows["path"])
     told = f"; {len(unknown)} of its paths are not in the data set" if unknown else ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from emotemporal.data.files import split_of_folder, summarise
 from emotemporal.data.table import TIME_COLUMNS, DatasetTable, Problem, add_problems
+from emotemporal.reading import read_table
 from emotemporal.storage import write_atomically
 
 _COLUMNS = {
@@ -63,16 +63,18 @@ def _read_splits(path: Path) -> dict[tuple[str, ...], str | None]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there. Make it with 'emotemporal split'.")
     splits: dict[tuple[str, ...], str | None] = {}
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        if not {"path", "split"} <= set(reader.fieldnames or []):
-            raise ValueError(f"{path}: needs the columns path and split; has {reader.fieldnames}")
-        for number, row in enumerate(reader, 2):
-            split = split_of_folder(row["split"]) if row["split"] else None
-            if row["split"] and split is None:
-                raise ValueError(f"{path}:{number}: split is {row['split']!r}")
+    columns, rows = read_table(path)
+    if not {"path", "split"} <= set(columns):
+        raise ValueError(f"{path}: needs the columns path and split; has {columns}")
+    for number, row in rows:
+        split = split_of_folder(row["split"]) if row["split"] else None
+        if row["split"] and split is None:
+            raise ValueError(f"{path}:{number}: split is {row['split']!r}")
+        try:
             times = [_time(row[column]) for column in ("start", "end") if row.get(column)]
-            splits[(row["path"], *times)] = split
+        except ValueError as error:
+            raise ValueError(f"{path}:{number}: start and end are seconds ({error})") from error
+        splits[(row["path"], *times)] = split
     return splits
 
 

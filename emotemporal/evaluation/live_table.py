@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from emotemporal.data.frames import read_frame
 from emotemporal.evaluation.changes import measure_stream
 from emotemporal.evaluation.metrics import Interval, wilson_interval
 from emotemporal.evaluation.stability import Stability, summarise
@@ -74,7 +75,7 @@ def judge_live_table(table: Path, truth: Path) -> LiveScore:
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    rows = pd.read_csv(path, dtype={"shown": str}, keep_default_na=False)
+    rows = read_frame(path, dtype={"shown": str}, keep_default_na=False)
     missing = [name for name in columns if name not in rows.columns]
     if missing or rows.empty:
         found = f"lacks the columns {', '.join(missing)}" if missing else "has no rows"

@@ -11,6 +11,7 @@ import numpy as np
 
 from emotemporal.evaluation.metrics import JudgedClips
 from emotemporal.labels import Emotion, LabelSpace
+from emotemporal.reading import UnreadableError, read_rows
 from emotemporal.storage import write_atomically
 from emotemporal.types import ClipPrediction
 
@@ -60,8 +61,7 @@ def read_predictions(path: Path) -> list[ClipPrediction]:
     Raises:
         ValueError: The file is no such table.
     """
-    with path.open(newline="", encoding="utf-8") as lines:
-        header, *rows = list(csv.reader(lines)) or [[]]
+    header, *rows = [cells for _, cells in read_rows(path)] or [[]]
     count = len(_KNOWN)
     names = [name.removeprefix(_PREFIX) for name in header[count:]]
     if tuple(header[:count]) != _KNOWN or header[count:] != [_PREFIX + name for name in names]:
@@ -69,9 +69,16 @@ def read_predictions(path: Path) -> list[ClipPrediction]:
             f"{path} begins with {header}; a table of predictions with {', '.join(_KNOWN)} and "
             f"one column {_PREFIX}EMOTION each. Remove it, and evaluate again."
         )
-    labels = LabelSpace(tuple(Emotion(name) for name in names))
-    predictions = []
-    for source, subject, emotion, *shares in rows:
-        probabilities = np.array([float(share) for share in shares])
-        predictions.append(ClipPrediction(source, subject, Emotion(emotion), probabilities, labels))
-    return predictions
+    try:
+        labels = LabelSpace(tuple(Emotion(name) for name in names))
+        return [_parse(cells, labels) for cells in rows]
+    except ValueError as error:
+        raise UnreadableError(f"{path} is damaged ({error}); remove it, evaluate again") from error
+
+
+def _parse(cells: Sequence[str], labels: LabelSpace) -> ClipPrediction:
+    if len(cells) != len(_KNOWN) + len(labels):
+        raise ValueError(f"a row of {len(cells)} cells: {cells[:3]}")
+    source, subject, emotion, *shares = cells
+    probabilities = np.array([float(share) for share in shares])
+    return ClipPrediction(source, subject, Emotion(emotion), probabilities, labels)

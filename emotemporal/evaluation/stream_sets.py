@@ -16,6 +16,7 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from emotemporal.config import config_digest, differences
+from emotemporal.data.arrays import read_array
 from emotemporal.data.prepared import PreparedSet
 from emotemporal.data.streams_report import read_segments
 from emotemporal.evaluation.metrics import restrict
@@ -27,6 +28,7 @@ from emotemporal.inference.predictor import StreamConfig, predict_clip
 from emotemporal.inference.prior import wanted_prior
 from emotemporal.labels import Emotion, LabelSpace
 from emotemporal.models.meta import CheckpointError, CheckpointMeta
+from emotemporal.reading import UnreadableError
 from emotemporal.storage import write_atomically
 from emotemporal.timing import ClipRate
 from emotemporal.types import FaceClip, StreamPrediction
@@ -148,8 +150,8 @@ def _read(file: Path) -> Float[np.ndarray, "t columns"] | None:
     if not file.is_file():
         return None
     try:
-        return np.asarray(np.load(file, allow_pickle=False))
-    except (ValueError, EOFError) as error:
+        return read_array(file)
+    except UnreadableError as error:
         _log.warning("%s is damaged (%s) and is made again", file, error)
         return None
 

@@ -16,6 +16,7 @@ from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.models.meta import CheckpointMeta
 from emotemporal.models.origin import without_paths
 from emotemporal.models.plain import build, number
+from emotemporal.reading import read_json_object
 from emotemporal.storage import digest, write_json
 
 FORMAT_VERSION = 1
@@ -156,13 +157,13 @@ def read_card(path: Path, meta: CheckpointMeta) -> SmoothingCard:
         CardError: It is damaged, of a later version, or was made of another checkpoint.
     """
     try:
-        card = SmoothingCard.from_json(dict(json.loads(path.read_text(encoding="utf-8"))))
+        card = SmoothingCard.from_json(read_json_object(path))
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"there is no smoothing card {path}. 'emotemporal smoothing' measures one on streams; "
             "until then choose with --smoothing.name"
         ) from error
-    except (CardError, TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise CardError(f"{path} cannot be used: {error}") from error
     if card.fingerprint != fingerprint_of(meta):
         raise CardError(

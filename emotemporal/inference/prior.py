@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from jaxtyping import Float
 
 from emotemporal.labels import LabelSpace, parse_emotion
 from emotemporal.models.meta import CheckpointMeta
+from emotemporal.reading import read_json_object
 
 
 def adjust_prior(
@@ -87,9 +87,9 @@ def _read(path: Path, labels: LabelSpace) -> tuple[float, ...]:
     if not path.is_file():
         raise ValueError(f"prior is {path}; it can be 'training', 'uniform' or a JSON file")
     try:
-        given = json.loads(path.read_text(encoding="utf-8"))
+        given = read_json_object(path)
         shares = {parse_emotion(name): float(share) for name, share in given.items()}
-    except (json.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path} does not give each emotion its share: {error}") from error
     if set(shares) != set(labels.emotions) or not all(0 < s < np.inf for s in shares.values()):
         raise ValueError(

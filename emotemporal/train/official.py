@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ from emotemporal.data.images import ImageSet
 from emotemporal.data.loading import load_batches
 from emotemporal.labels import LabelSpace
 from emotemporal.models.checkpoint import load_checkpoint
+from emotemporal.reading import read_json_object
 from emotemporal.storage import write_json
 from emotemporal.train.networks import frame_logits
 from emotemporal.train.validate import validate
@@ -46,5 +46,5 @@ def judge_official(folder: Path, official: ImageSet, labels: LabelSpace) -> None
         found.macro_f1 * 100,
     )
     path = folder / "summary.json"
-    summary = json.loads(path.read_text(encoding="utf-8"))
+    summary = read_json_object(path)
     write_json(path, {**summary, "official_validation": found.figures})

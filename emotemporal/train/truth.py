@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
+from emotemporal.data.frames import read_frame
 from emotemporal.labels import LabelSpace, parse_emotion
 from emotemporal.train.features import ClipFeatures
 from emotemporal.types import Target
@@ -26,7 +26,7 @@ def read_truth(path: Path) -> dict[str, tuple[Target, ...]]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"truth names {path}, which is not a file")
-    rows = pd.read_csv(path, dtype={"source": str, "emotion": str})
+    rows = read_frame(path, dtype={"source": str, "emotion": str})
     missing = [name for name in _COLUMNS if name not in rows.columns]
     if missing:
         raise ValueError(

