@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import UInt8
 
 from emotemporal.inference.caution import Caution
 from emotemporal.inference.predictor import Judgement
@@ -11,14 +10,17 @@ from emotemporal.labels import Emotion
 from emotemporal.live import canvas
 from emotemporal.live.canvas import Area, Picture
 from emotemporal.live.palette import COLOURS, FAINT_INK, INK, TRACK, Colour
-from emotemporal.live.scene import HISTORY_S, FaceCard
+from emotemporal.live.scene import FaceCard
+from emotemporal.live.strip import put_strip
 
 # All lengths are in units of the text's height, so that a card is the same on every picture.
 _PAD = 0.5
 _ROW = 1.25
 _CARD_WIDTH = 12.0
-_TIMELINE = 0.45
+_TIMELINE = 0.9
+_INITIALS = 0.75
 _GAP = 0.35
+_INITIALS_FROM = 14  # px of text: smaller ones would not be legible
 NAME_WIDTH = 5.3
 """Of the column before the bars: the longest name, happiness, fits."""
 
@@ -26,15 +28,18 @@ NAME_WIDTH = 5.3
 def card_size_px(num_bars: int, unit: int) -> tuple[int, int]:
     """Return width and height of a card."""
     height = 2 * _PAD + _ROW + num_bars * _ROW * 0.9 + 2 * _GAP + _TIMELINE
+    height += 1.1 * _INITIALS if unit >= _INITIALS_FROM else 0
     return round(_CARD_WIDTH * unit), round(height * unit)
 
 
 def tag_size_px(card: FaceCard, unit: int, caution: Caution) -> tuple[int, int]:
     """Return width and height of a tag; as wide as its words."""
-    name, note, _ = words(card.latest, caution)
+    name, note, _ = card_words(card, caution)
     gap = unit if note else 0
     text = canvas.text_width(name, unit) + gap + canvas.text_width(note, small_px(unit))
-    return round((2 * _PAD + 1.2) * unit) + text, round((_ROW + 1.1) * unit)
+    return round((2 * _PAD + 1.2) * unit) + text, round(
+        (_ROW + (1.2 if card.is_usable else 0.6)) * unit
+    )
 
 
 def small_px(unit: int) -> int:
@@ -42,8 +47,15 @@ def small_px(unit: int) -> int:
     return max(10, round(0.82 * unit))
 
 
+def card_words(card: FaceCard, caution: Caution) -> tuple[str, str, Colour]:
+    """Return what is said of a face, if it is large enough to judge."""
+    return words(card.latest, caution) if card.is_usable else ("too small", "", FAINT_INK)
+
+
 def words(judgement: Judgement | None, caution: Caution) -> tuple[str, str, Colour]:
     """Return what is said of a face: a name, a note beside it, the name's ink."""
+    if judgement is not None and judgement.is_learning:
+        return "look neutral", "", INK
     if judgement is None or judgement.is_warm_up:
         return "warming up", "", FAINT_INK
     if judgement.shown is None:
@@ -55,9 +67,10 @@ def words(judgement: Judgement | None, caution: Caution) -> tuple[str, str, Colo
     return name, f"{100 * share:.0f} %", INK
 
 
-def face_colour(judgement: Judgement | None) -> Colour:
-    """Return the colour of what is shown; grey where nothing is."""
-    if judgement is None or judgement.is_warm_up or judgement.shown is None:
+def face_colour(card: FaceCard) -> Colour:
+    """Return the colour of what is shown; grey where nothing is, or the face is too small."""
+    judgement = card.latest
+    if not card.is_usable or judgement is None or judgement.is_warm_up or judgement.shown is None:
         return FAINT_INK
     return COLOURS[judgement.shown]
 
@@ -79,49 +92,30 @@ def put_card(
         area.width - 2 * round(_PAD * unit),
         area.height - 2 * round(_PAD * unit),
     )
-    _put_header(picture, words(card.latest, caution), face_colour(card.latest), inner, unit)
+    _put_header(picture, card_words(card, caution), face_colour(card), inner, unit)
     top = inner.y + round((_ROW + _GAP) * unit)
     if card.latest is not None:
         bars = Area(inner.x, top, inner.width, 0)
         _put_bars(picture, card.latest, bars, unit, num_bars, caution)
-    height = max(3, round(_TIMELINE * unit))
-    strip = Area(inner.x, inner.bottom - height, inner.width, height)
-    canvas.put_columns(picture, strip, timeline(card, time_s, strip.width))
+    small = round(_INITIALS * unit) if unit >= _INITIALS_FROM else 0
+    height = round(_TIMELINE * unit)
+    strip = Area(inner.x, inner.bottom - height - round(1.1 * small), inner.width, height)
+    put_strip(picture, card, strip, time_s, small)
 
 
 def put_tag(
     picture: Picture, card: FaceCard, area: Area, time_s: float, unit: int, caution: Caution
 ) -> None:
-    """Draw name and timeline."""
+    """Draw name and timeline; of a face that is not judged, why."""
     canvas.put_plate(picture, area, radius=round(0.35 * unit))
     pad = round(_PAD * unit)
     inner = Area(area.x + pad, area.y + round(0.3 * unit), area.width - 2 * pad, 0)
-    _put_header(picture, words(card.latest, caution), face_colour(card.latest), inner, unit)
-    height = max(2, round(0.3 * unit))
+    _put_header(picture, card_words(card, caution), face_colour(card), inner, unit)
+    if not card.is_usable:
+        return
+    height = max(3, round(0.4 * unit))
     strip = Area(inner.x, area.bottom - round(0.3 * unit) - height, inner.width, height)
-    canvas.put_columns(picture, strip, timeline(card, time_s, strip.width))
-
-
-def timeline(card: FaceCard, time_s: float, width: int) -> UInt8[np.ndarray, "w 3"]:
-    """Return one colour a column: what was shown over the last seconds, now at the right."""
-    # The last colour stands for times after the last judgement, the first one for before any.
-    colours = np.array([TRACK, *(_strip_colour(j) for j in card.history)], dtype=np.uint8)
-    starts_s = np.array([judgement.time_s for judgement in card.history])
-    ages = (np.arange(width) + 0.5) / width
-    columns_s = time_s - HISTORY_S * (1 - ages)
-    return colours[np.searchsorted(starts_s, columns_s, side="right")]
-
-
-def _strip_colour(judgement: Judgement) -> Colour:
-    if judgement.is_warm_up or judgement.shown is None:
-        return TRACK
-    colour = COLOURS[judgement.shown]
-    return _faded(colour) if judgement.is_uncertain else colour
-
-
-def _faded(colour: Colour) -> Colour:
-    red, green, blue = ((2 * of + 3 * empty) // 5 for of, empty in zip(colour, TRACK, strict=True))
-    return red, green, blue
+    put_strip(picture, card, strip, time_s)
 
 
 def _put_header(

@@ -10,6 +10,7 @@ from emotemporal.live.palette import ALERT, FAINT_INK, INK, RECORDING
 from emotemporal.live.status import Status
 
 _BETWEEN = "   "
+_WORDS_FROM = 40  # times the text's height: on less, badges are their sign alone
 
 
 def put_status(picture: Picture, status: Status, unit: int) -> list[Area]:
@@ -82,7 +83,8 @@ def _put_alert(picture: Picture, text: str, x: int, y: int, unit: int) -> Area:
 
 def _put_badge(picture: Picture, text: str, right: int, y: int, unit: int) -> Area:
     pad, row, side = round(0.4 * unit), round(1.25 * unit), round(0.8 * unit)
-    width = side + canvas.text_width(text, unit) + 3 * pad
+    is_wide = picture.shape[1] > _WORDS_FROM * unit
+    width = side + 2 * pad + (canvas.text_width(text, unit) + pad if is_wide else 0)
     area = Area(right - width, y, width, row + 2 * (pad // 2))
     canvas.put_plate(picture, area, radius=pad)
     sign = Area(area.x + pad, y + (area.height - side) // 2, side, side)
@@ -92,7 +94,8 @@ def _put_badge(picture: Picture, text: str, right: int, y: int, unit: int) -> Ar
         third = max(2, side // 3)
         for left in (sign.x, sign.right - third):
             canvas.put_bar(picture, Area(left, sign.y, third, side), INK)
-    canvas.put_text(picture, text, sign.right + pad, y + pad // 2, unit, INK)
+    if is_wide:
+        canvas.put_text(picture, text, sign.right + pad, y + pad // 2, unit, INK)
     return area
 
 

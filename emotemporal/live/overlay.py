@@ -76,8 +76,7 @@ class Overlay:
         picture = image.copy()
         unit = text_size_px(image)
         for face in reversed(faces):
-            colour = cards.face_colour(face.latest)
-            canvas.put_corners(picture, _to_area(face.box), max(1, round(unit / 7)), colour)
+            _put_box(picture, face, unit)
         taken = notices.put_status(picture, status, unit)
         if self._config.show_legend:
             taken += _put_legend(picture, self._shown, self._caution, unit)
@@ -138,7 +137,7 @@ class Overlay:
 
     def _options(self, face: FaceCard, width: int, height: int, unit: int) -> Iterator[Place]:
         box = _to_area(face.box)
-        if self._num_bars > 0 and face.latest is not None:
+        if self._num_bars > 0 and face.latest is not None and face.is_usable:
             size = cards.card_size_px(self._num_bars, unit)
             # Beside a face much smaller than its card, the card would be the picture.
             if box.height > 0.5 * size[1]:
@@ -152,6 +151,22 @@ class Overlay:
 def text_size_px(image: Picture) -> int:
     """Return the height of text that is legible on a picture of this size."""
     return max(12, round(0.024 * min(image.shape[:2])))
+
+
+def _put_box(picture: Picture, face: FaceCard, unit: int) -> None:
+    """Draw corners round a face, and its number, which is its `track_id` in tables."""
+    area, colour = _to_area(face.box), cards.face_colour(face)
+    if not face.is_usable:
+        canvas.put_corners(picture, area, 1, FAINT_INK)
+        return
+    canvas.put_corners(picture, area, max(1, round(unit / 7)), colour)
+    small, text = cards.small_px(unit), str(face.track_id)
+    width = canvas.text_width(text, small) + round(0.6 * small)
+    if area.height > 5 * small:
+        height = round(1.25 * small)
+        chip = Area(area.x + small // 2, area.bottom - height - small // 2, width, height)
+        canvas.put_plate(picture, chip, radius=small // 4, opacity=0.6)
+        canvas.put_text(picture, text, chip.x + round(0.3 * small), chip.y, small, INK)
 
 
 def _beside(

@@ -3,19 +3,30 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from datetime import datetime
 
 import cv2
 import numpy as np
 import pytest
 
-from emotemporal.inference.predictor import Judgement
+from emotemporal.inference.pick import describe
+from emotemporal.inference.predictor import Judgement, StreamPredictor
+from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import SAVEE_7, Emotion
 from emotemporal.live.files import growing_file
+from emotemporal.live.outputs import Controls, LiveOutputs, Pictures
+from emotemporal.live.pace import Pace
 from emotemporal.live.recording import Recording
+from emotemporal.live.smoother_keys import SmootherKeys
+from emotemporal.live.stages import Moment
+from emotemporal.live.status import StatusLine
 from emotemporal.live.tables import CsvTable
-from emotemporal.live.window import Window, has_display
-from emotemporal.types import Box
+from emotemporal.live.window import HELP, Window, has_display
+from emotemporal.models.meta import read_meta
+from emotemporal.types import Box, Frame
 from emotemporal.video.file import VideoFile
+from emotemporal.video.source import SourceStatus
+from tests.fakes import FakeEngine
 
 JUDGEMENT = Judgement(
     0.1,
@@ -45,13 +56,6 @@ def test_the_table_names_its_columns_by_emotion():
     assert (one["raw_anger"], one["smoothed_fear"]) == ("0.2500000", "0.1428571")
     assert (one["shown"], one["is_warm_up"], one["is_uncertain"]) == ("fear", "0", "1")
     assert (two["shown"], two["is_warm_up"]) == ("", "1")
-
-
-def test_a_table_of_several_files_names_the_source():
-    out = io.StringIO()
-    CsvTable(out, SAVEE_7, has_source=True).write([JUDGEMENT], "a, b.mp4")
-    (row,) = csv.DictReader(out.getvalue().splitlines())
-    assert row["source"] == "a, b.mp4"
 
 
 def test_a_growing_file_has_its_name_once_it_is_whole(tmp_path):
@@ -173,3 +177,141 @@ def test_a_display_is_recognised(monkeypatch, platform, display, expected):
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert has_display() is expected
+
+
+# The window's keys, without a window.
+
+
+class FakeOverlay:
+    """Draws a picture's own time, and counts what it is asked to note."""
+
+    def __init__(self):
+        self.notes = []
+
+    def draw(self, image, faces, time_s, status):
+        return np.full((48, 64, 3), int(10 * time_s) % 256, np.uint8)
+
+    def draw_notes(self, picture, badges, note="", keys=()):
+        self.notes.append((tuple(badges), note, bool(keys)))
+        return 255 - picture
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def write(self, judgements):
+        self.rows.extend(judgements)
+
+
+KEYS = {"pause": ord(" "), "shot": ord("s"), "rec": ord("r"), "next": ord("m"), "help": ord("h")}
+
+
+def show(tmp_path, keys, num_frames=4, controls=None, rate_hz=10.0):
+    """Run frames through outputs with a window in which these keys are pressed, in turn."""
+    gui, overlay, table = FakeGui(keys=keys), FakeOverlay(), Table()
+    pictures = Pictures(tmp_path, rate_hz, now=lambda: datetime(2026, 1, 2, 3, 4, 5))
+    window = Window("test", gui)
+    with window, LiveOutputs(overlay, [table], None, window, pictures, controls) as outputs:
+        for i in range(num_frames):
+            outputs.write(Moment(Frame(BLACK, i / 10, i), [], [JUDGEMENT]))
+            if outputs.is_closed:
+                break
+        outputs.finish([JUDGEMENT])
+    return gui, overlay, table
+
+
+def test_paused_the_picture_stands_still_until_the_key_comes_again(tmp_path):
+    keys = [KEYS["pause"], -1, -1, KEYS["pause"]]
+    gui, overlay, _ = show(tmp_path, keys, num_frames=2)
+    assert len(gui.shown) == 2 + 3, "three more looks at the first picture"
+    assert overlay.notes == [(("paused",), "", False)] * 3
+
+
+def test_quitting_ends_a_pause(tmp_path):
+    gui, _, table = show(tmp_path, [KEYS["pause"], -1, ord("q")])
+    assert len(gui.shown) == 3
+    assert len(table.rows) == 2, "the frame in hand and what was still due"
+
+
+def test_a_signal_ends_a_pause(tmp_path):
+    controls = Controls()
+    controls.asked.set()
+    gui, _, _ = show(tmp_path, [KEYS["pause"]], num_frames=1, controls=controls)
+    assert len(gui.shown) == 1
+
+
+def test_a_screenshot_is_the_labelled_picture_without_notes(tmp_path):
+    _, overlay, _ = show(tmp_path, [-1, KEYS["help"], KEYS["shot"]])
+    path = tmp_path / "emotemporal-20260102-030405.png"
+    assert cv2.imread(str(path)).mean() == 2, "the third picture, not its negative with notes"
+    assert overlay.notes[-1] == ((), f"wrote {path.name}", True)
+
+
+def test_two_screenshots_in_a_second_are_two_files(tmp_path):
+    show(tmp_path, [KEYS["shot"], KEYS["shot"]])
+    assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+def test_a_recording_has_the_pictures_between_two_keys(tmp_path):
+    _, overlay, _ = show(tmp_path, [KEYS["rec"], -1, -1, KEYS["rec"]], num_frames=6)
+    with VideoFile(tmp_path / "emotemporal-20260102-030405.mp4") as video:
+        assert video.info.num_frames == 3
+    assert (("recording",), "recording emotemporal-20260102-030405.mp4", False) in overlay.notes
+
+
+def test_a_recording_under_way_at_the_end_is_kept(tmp_path):
+    show(tmp_path, [KEYS["rec"]], num_frames=5)
+    with VideoFile(tmp_path / "emotemporal-20260102-030405.mp4") as video:
+        assert video.info.num_frames == 4
+
+
+def test_the_next_smoother_is_told(tmp_path):
+    controls = Controls(next_smoother=lambda: "smoothing: ema 0.3 s")
+    _, overlay, _ = show(tmp_path, [KEYS["next"]], controls=controls)
+    assert overlay.notes == [((), "smoothing: ema 0.3 s", False)] * 3
+
+
+def test_help_comes_and_goes(tmp_path):
+    _, overlay, _ = show(tmp_path, [KEYS["help"], -1, KEYS["help"]], num_frames=5)
+    assert overlay.notes == [((), "", True)] * 2
+
+
+def test_every_key_of_the_help_does_something():
+    gui = FakeGui(keys=[ord(key) if len(key) == 1 else ord(" ") for key, _ in HELP])
+    with Window("test", gui) as window:
+        assert all(window.write(BLACK) is not None for _ in HELP)
+
+
+def test_smoothers_take_turns_and_keep_the_networks_memory(tiny_checkpoint):
+    meta = read_meta(tiny_checkpoint)
+    predictor = StreamPredictor(FakeEngine(SAVEE_7, memory=0.5), meta)
+    first = SmoothingConfig("ema")
+    turn = SmootherKeys(predictor, first)
+    names = [turn() for _ in range(5)]
+    assert len(set(names)) == 5
+    assert names[-1] == f"smoothing: {describe(first)}"
+
+
+# What the status says.
+
+
+def moment(time_s, status=None, pace=None):
+    return Moment(Frame(BLACK, time_s, 0), [], [], status, pace)
+
+
+def test_a_files_status_is_its_time_and_faces():
+    assert StatusLine().step(moment(61.24)).words == ("01:01.2", "0 faces")
+
+
+def test_a_live_status_has_rate_and_delays():
+    line, pace = StatusLine(), Pace(0.01, 0.02, 0.123, 0, 0.47)
+    line.step(moment(0.0, SourceStatus(), pace))
+    status = line.step(moment(0.04, SourceStatus(), pace))
+    assert status.words[2:] == ("25 fps", "lag 0.12 s", "+ 0.5 s smoothing")
+    assert status.alert == ""
+
+
+def test_a_lost_source_is_an_alert():
+    lost = SourceStatus("reconnecting", age_s=3.2, retry_in_s=2.0)
+    assert StatusLine().step(moment(1.0, lost)).alert == "no picture for 3 s, reconnecting in 2 s"

@@ -8,12 +8,14 @@ import pytest
 from emotemporal.inference.caution import Caution
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import AFFECTNET_8, Emotion
-from emotemporal.live import canvas, cards
+from emotemporal.live import canvas, cards, strip
 from emotemporal.live.canvas import Area
+from emotemporal.live.notices import put_status
 from emotemporal.live.overlay import Overlay, OverlayConfig, text_size_px
 from emotemporal.live.palette import COLOURS, FAINT_INK, INK, PLATE, TRACK
 from emotemporal.live.scene import FaceCard, Scene
 from emotemporal.live.status import Status
+from emotemporal.live.window import HELP
 from emotemporal.types import Box, FaceView, Track
 
 SHARES = np.array([0.05, 0.6, 0.15, 0.1, 0.04, 0.03, 0.02, 0.01])
@@ -168,11 +170,11 @@ def test_the_timeline_scrolls_and_tells_states_apart():
         replace(HAPPY, time_s=9.0, shown=Emotion.ANGER, is_uncertain=True),
     )
     face = FaceCard(0, Box(0, 0, 1, 1, 1), history)
-    columns = [tuple(c) for c in cards.timeline(face, 10.0, 8).tolist()]  # one a second
+    columns = [tuple(c) for c in strip.timeline(face, 10.0, 8).tolist()]  # one a second
     assert columns[:4] == [TRACK] * 4, "before the face came, and while it warmed up"
     assert columns[4:7] == [COLOURS[Emotion.HAPPINESS]] * 2 + [COLOURS[Emotion.ANGER]]
     assert columns[7] not in (TRACK, COLOURS[Emotion.ANGER])
-    later = [tuple(c) for c in cards.timeline(face, 12.0, 8).tolist()]
+    later = [tuple(c) for c in strip.timeline(face, 12.0, 8).tolist()]
     assert later[:5] == columns[2:7]
 
 
@@ -250,3 +252,47 @@ def test_a_scenes_memory_is_bounded():
     for i in range(1000):
         (face,) = scene.step([view(0, box)], [replace(HAPPY, time_s=i / 10)], i / 10)
     assert 80 <= len(face.history) <= 82
+
+
+def test_a_face_too_small_to_judge_is_grey_and_says_so():
+    face = FaceCard(4, Box(200, 100, 230, 130, 1), (HAPPY,), is_usable=False)
+    assert cards.card_words(face, Caution()) == ("too small", "", FAINT_INK)
+    overlay = Overlay(AFFECTNET_8, OverlayConfig(show_legend=False))
+    picture = overlay.draw(grey(480, 640), [face], 10.0, Status())
+    assert not np.all(picture == COLOURS[Emotion.HAPPINESS], axis=2).any()
+    assert not overlay.places[4].is_card
+
+
+def test_while_a_neutral_look_is_learned_it_is_asked_for():
+    learning = replace(WARMING, is_learning=True)
+    assert cards.words(learning, Caution())[0] == "look neutral"
+
+
+def test_the_strip_is_as_high_as_the_probability_and_named_by_initials():
+    low = replace(HAPPY, smoothed=np.full(8, 1 / 8), time_s=6.0)
+    face = FaceCard(0, Box(0, 0, 1, 1, 1), (low, replace(HAPPY, time_s=9.0)))
+    picture = grey(60, 120)
+    strip.put_strip(picture, face, Area(10, 10, 80, 20), 10.0, text_px=14)
+    is_yellow = np.all(picture == COLOURS[Emotion.HAPPINESS], axis=2).sum(axis=0)
+    assert is_yellow[10:40].sum() == 0, "before the first judgement"
+    assert 0 < is_yellow[60] < is_yellow[85] <= 20
+    assert np.any(picture[30:] != 128), "an initial below"
+
+
+@pytest.mark.parametrize("width", [200, 640])
+def test_status_words_are_broken_into_lines_and_stay_inside(width):
+    words = ("00:10.0", "2 faces", "30 fps", "lag 0.12 s", "+ 0.5 s smoothing")
+    picture = grey(240, width)
+    areas = put_status(picture, Status(words, "no picture for 3 s"), 12)
+    assert len(areas) == 2, "the status, and the alert below"
+    assert areas[1].y >= areas[0].bottom
+    assert all(area.right <= width for area in areas)
+    assert (areas[0].height > 30) == (width == 200)
+
+
+@pytest.mark.parametrize("size_hw", [(240, 320), (720, 1280)])
+def test_notes_are_drawn_on_a_copy(size_hw):
+    overlay, picture = Overlay(AFFECTNET_8), grey(*size_hw)
+    for notes in (["paused", "recording"], "wrote x.png", ()), ([], "", HELP):
+        assert np.any(overlay.draw_notes(picture, *notes) != 128)
+    assert np.all(picture == 128)
