@@ -12,6 +12,7 @@ import numpy as np
 
 from emotemporal.ablate.study import CompareConfig, Study, load_study, parse_pair, seeds_of
 from emotemporal.ablate.units import Unit, run_units, units_of
+from emotemporal.baselines.frame_votes import ORDER_BLIND_VOTES
 from emotemporal.config import to_plain
 from emotemporal.evaluation.comparison import compare as compare_methods
 from emotemporal.evaluation.predictions import write_predictions
@@ -53,7 +54,10 @@ def compare(config: CompareConfig) -> Comparison:
         comparison = compare_methods(
             predictions,
             ComparisonConfig(
-                pair=parse_pair(config.pair), note=config.note, bootstrap=config.bootstrap
+                order_blind=_order_blind(config),
+                pair=parse_pair(config.pair),
+                note=config.note,
+                bootstrap=config.bootstrap,
             ),
             origin={
                 "commit": git_commit(),
@@ -67,6 +71,12 @@ def compare(config: CompareConfig) -> Comparison:
         write_comparison(comparison, folder)
         _track(config, folder, comparison, predictions, identity)
     return comparison
+
+
+def _order_blind(config: CompareConfig) -> tuple[str, ...]:
+    """Return which methods cannot tell a clip from the same clip backwards."""
+    heads = [name for name, head in config.heads.items() if head.model.is_order_blind]
+    return (*sorted(ORDER_BLIND_VOTES), *heads)
 
 
 def _how_set(config: CompareConfig) -> str:

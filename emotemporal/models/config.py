@@ -121,6 +121,11 @@ class ModelConfig:
         return self.head == "frame" or self.looks_ahead or self.answer == "mean"
 
     @property
+    def is_order_blind(self) -> bool:
+        """Whether the answer to a whole clip is the same for its frames in any order."""
+        return self.head == "frame" or (self.head == "attention" and self.answer == "last")
+
+    @property
     def has_frame_classifier(self) -> bool:
         """Whether the head with memory holds a frame classifier that is trained already."""
         return self.head == "change_filter" or self.head_input == "logits"

@@ -161,6 +161,13 @@ def test_several_heads_are_one_study_and_one_family(config, comparison, here, tm
     assert lowest.holm_p == min(1.0, len(several) * lowest.mcnemar.p_value)
 
 
+def test_attention_pooling_is_known_to_be_blind_to_order(config, here, tmp_path):
+    pooling = HeadConfig(model=ModelConfig(head="attention", hidden_dim=8), optim=OPTIM)
+    found = compare(replace(config, heads={"pooled": pooling}, out=str(tmp_path / "study")))
+    assert found.method("pooled").is_order_blind
+    assert found.method("pooled").pair_accuracy.estimate == 0.5
+
+
 def test_settings_that_are_not_chosen_are_said_to_be_fixed(config, here, tmp_path):
     other = replace(config, nested=False, out=str(tmp_path / "study"))
     found = compare(other)
