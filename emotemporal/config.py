@@ -7,8 +7,10 @@ import difflib
 import json
 import re
 from argparse import ArgumentError
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, get_type_hints
@@ -16,6 +18,7 @@ from typing import Any, TypeVar, get_type_hints
 import yaml
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
+from emotemporal.reading import read_text, refuse_large_yaml
 from emotemporal.storage import digest
 
 Config = TypeVar("Config")
@@ -54,13 +57,18 @@ def parse_config(kind: type[Config], arguments: Sequence[str], prog: str) -> Con
         ConfigError: An option or a field is unknown, or a value is refused.
     """
     parser = build_parser(kind, prog)
+    words = _find_shipped(arguments)
+    files = [word for before, word in pairwise(words) if before == "--config"]
+    for file in filter(Path.is_file, map(Path, files)):
+        load_yaml(read_text(file), str(file))  # what is no plain YAML is refused by name
     try:
-        parsed = parser.parse_args(_find_shipped(arguments))
+        parsed = parser.parse_args(words)
         _refuse_single_values(parsed, kind)
         values = parser.instantiate(parsed)
         return kind(**{name: values[name] for name in _names(kind)})
-    except (ArgumentError, ValueError, TypeError) as error:
-        raise ConfigError(_explain(error, kind, prog)) from error
+    except (ArgumentError, ValueError, TypeError, RecursionError) as error:
+        told = f"\n(options of {', '.join(files)} among them)" if files else ""
+        raise ConfigError(_explain(error, kind, prog) + told) from error
 
 
 def _find_shipped(arguments: Sequence[str]) -> list[str]:
@@ -115,8 +123,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        names = [self.construct_object(key) for key in keys]
-        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        names = Counter(str(self.construct_object(key)) for key in keys)
+        twice = sorted(name for name, count in names.items() if count > 1)
         if twice:
             raise ConfigError(f"{', '.join(twice)} stands twice,{node.start_mark}")
         return super().construct_mapping(node, deep)
@@ -137,15 +145,21 @@ def load_yaml(text: str, name: str) -> Any:
     """Read YAML of plain values; `name` is for the message.
 
     Raises:
-        ConfigError: It is no YAML, or a name stands twice in one mapping.
+        ConfigError: It is no YAML, a name stands twice in one mapping, or it is larger, written
+            out, than any real one: aliases of aliases grow without end.
     """
-    loader = _Loader(text)
     try:
-        return loader.get_single_data()
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name} is no YAML: {error}") from error
-    finally:
-        loader.dispose()
+        refuse_large_yaml(text)
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
+    # Numbers and dates that are none are ValueErrors; keys that cannot be keys are TypeErrors.
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
+        raise ConfigError(f"{name} is no YAML of plain values: {error}") from error
 
 
 def config_digest(value: object) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 MAX_TEXT_BYTES = 1 << 28
 """Far above any real config, card or note: a wrong file must not fill the memory."""
+
+
+MAX_YAML_VALUES, MAX_YAML_DEPTH = 100_000, 50
 
 
 class UnreadableError(ValueError):
@@ -120,3 +124,44 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
                 "cut off, or a comma stands in a cell without quotes"
             )
     return columns, [(number, dict(zip(columns, cells, strict=True))) for number, cells in rows[1:]]
+
+
+def refuse_large_yaml(text: str) -> None:
+    """Refuse YAML that would be larger, written out, or nest deeper than any real config.
+
+    An alias stands for all that its anchor holds: a few lines of aliases of aliases stand for more
+    than a memory takes. Looked at piece by piece, before anything is built.
+
+    Raises:
+        UnreadableError: It would be; or an alias stands within its own anchor.
+        yaml.YAMLError: It is no YAML.
+    """
+    import yaml
+
+    sizes: dict[str | None, int] = {}
+    opened: list[_Opened] = [_Opened(None)]
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append(_Opened(event.anchor))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            ended = opened.pop()
+            sizes[ended.anchor] = ended.size
+            opened[-1].size += ended.size
+        elif isinstance(event, yaml.AliasEvent):
+            opened[-1].size += sizes.get(event.anchor, 1)
+            if event.anchor in {one.anchor for one in opened}:
+                raise UnreadableError(f"alias *{event.anchor} stands within its own anchor")
+        else:
+            opened[-1].size += 1
+        if opened[-1].size > MAX_YAML_VALUES or len(opened) > MAX_YAML_DEPTH:
+            raise UnreadableError(
+                f"it has more than {MAX_YAML_VALUES} values or {MAX_YAML_DEPTH} levels, written out"
+            )
+
+
+@dataclass
+class _Opened:
+    """A list or mapping that is not at its end yet."""
+
+    anchor: str | None
+    size: int = 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from emotemporal.config import ConfigError, find_config, load_yaml
+from emotemporal.reading import read_text
 
 Job = Literal["pretrain", "finetune", "crossval", "compare"]
 OWN = ("out", "seed", "run.out", "run.tracking.group", "run.tracking.tags", "tracking.group")
@@ -173,7 +174,7 @@ def _override(text: str) -> dict[str, Any]:
 def _read(path: Path) -> object:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there; name a YAML file, or a shipped one")
-    return load_yaml(path.read_text(encoding="utf-8"), str(path))
+    return load_yaml(read_text(path), str(path))
 
 
 def _as_mapping(value: object, what: str) -> dict[str, Any]:

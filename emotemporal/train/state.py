@@ -18,6 +18,7 @@ from emotemporal.storage import write_atomically
 from emotemporal.train.history import EpochRow
 
 _PROGRESS_KEY = "progress"
+_MISFITS = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class FolderKeeper:
                 progress = _parse_progress(json.loads(file.metadata()[_PROGRESS_KEY]))
                 names = list(file.keys())
                 return TrainingState(progress, {name: file.get_tensor(name) for name in names})
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, RecursionError, *_MISFITS) as error:
             raise CheckpointError(
                 f"{self._file} is damaged ({error}). Remove the run folder to start over."
             ) from error
@@ -152,7 +153,26 @@ def unpack_tensors(
     average: nn.Module | None,
     optimizer: optim.Optimizer,
 ) -> None:
-    """Put back what `pack_tensors` took."""
+    """Put back what `pack_tensors` took.
+
+    Raises:
+        CheckpointError: The tensors are not those of this network and optimiser.
+    """
+    try:
+        _unpack(tensors, net, average, optimizer)
+    except (RuntimeError, *_MISFITS) as error:
+        raise CheckpointError(
+            f"the saved state does not fit the network ({error}). Remove the run folder's "
+            "state.safetensors to start over."
+        ) from error
+
+
+def _unpack(
+    tensors: Mapping[str, Tensor],
+    net: nn.Module,
+    average: nn.Module | None,
+    optimizer: optim.Optimizer,
+) -> None:
     net.load_state_dict(_under(tensors, "net."))
     if average is not None:
         average.load_state_dict(_under(tensors, "average."))
@@ -160,7 +180,18 @@ def unpack_tensors(
     for name, value in _under(tensors, "optimizer.").items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value
+    _refuse_misfit(state, [p for group in optimizer.param_groups for p in group["params"]])
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _refuse_misfit(state: Mapping[int, Mapping[str, Tensor]], parameters: list[Tensor]) -> None:
+    # The optimiser itself would say so only in its next step, or not at all.
+    if len({frozenset(values) for values in state.values()}) > 1:
+        raise ValueError("the optimiser's memory is not the same for all parameters")
+    for index, values in state.items():
+        shape = parameters[index].shape
+        if any(value.ndim and value.shape != shape for value in values.values()):
+            raise ValueError(f"the optimiser's memory of parameter {index} has another shape")
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
