@@ -8,7 +8,7 @@ from emotemporal.ablate.grid import BASE
 from emotemporal.ablate.outcomes import GAP, SHIFTED_UAR, Ablation, Row
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.results import Comparison
-from emotemporal.evaluation.wording import points
+from emotemporal.evaluation.spelling import points
 from emotemporal.train.pretrain import PretrainConfig
 
 

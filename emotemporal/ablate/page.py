@@ -17,8 +17,8 @@ from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.page import page_style, with_minus_signs
 from emotemporal.evaluation.plots import GuideLine, Kind, PlotRow, axis_around, interval_plot
 from emotemporal.evaluation.results import Comparison
+from emotemporal.evaluation.spelling import percent, points
 from emotemporal.evaluation.wording import counts as counts_of
-from emotemporal.evaluation.wording import percent, points
 from emotemporal.storage import write_atomically
 
 

@@ -17,7 +17,7 @@ from emotemporal.evaluation.plots import (
     with_minus_signs,
 )
 from emotemporal.evaluation.results import Comparison, MethodResult
-from emotemporal.evaluation.wording import percent, points, title
+from emotemporal.evaluation.spelling import percent, points, title
 
 _HALF_PX = 460.0  # two plots stand side by side
 _DENSE_PX = 15.0
@@ -28,6 +28,8 @@ def kind_of(method: MethodResult, comparison: Comparison) -> Kind:
     """Return how a method is drawn."""
     if method.name == comparison.reference:
         return "reference"
+    if method.name in comparison.config.controls:
+        return "control"
     return "baseline" if method.name in comparison.config.frame_baselines else "model"
 
 

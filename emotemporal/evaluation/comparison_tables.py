@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from emotemporal.evaluation.by_group import GroupAudit
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.results import Comparison, MethodResult
-from emotemporal.evaluation.wording import contenders, percent, points, title
+from emotemporal.evaluation.spelling import percent, points, title
+from emotemporal.evaluation.wording import contenders
 
 MAX_COLUMNS = 8
 """More subjects than this stand below each other, not side by side."""

@@ -23,6 +23,7 @@ from emotemporal.evaluation.comparison_tables import (
 )
 from emotemporal.evaluation.plots import confusion_plot, with_minus_signs
 from emotemporal.evaluation.results import Comparison
+from emotemporal.evaluation.spelling import title
 from emotemporal.evaluation.wording import (
     caveats,
     contenders,
@@ -32,7 +33,6 @@ from emotemporal.evaluation.wording import (
     sources,
     table_header,
     table_row,
-    title,
     verdict,
 )
 
@@ -49,6 +49,8 @@ def as_html(comparison: Comparison) -> str:
     best = max(contenders(comparison) or comparison.methods, key=lambda m: m.uar.estimate)
     reference = comparison.method(comparison.reference)
     shown = [reference] if best is reference else [reference, best]
+    ranked = sorted(contenders(comparison), key=lambda m: -m.uar.estimate)
+    plotted = ranked[: 4 if len(comparison.subjects) <= MAX_COLUMNS else 2]
     names = comparison.labels.names
     return environment.from_string(template).render(
         style=page_style(),
@@ -65,11 +67,12 @@ def as_html(comparison: Comparison) -> str:
         uar_plot=uar_plot(comparison),
         difference_plot=difference_plot(comparison),
         pair_plot=pair_plot(comparison),
-        subject_plots=[(title(m.name), subject_plot(m)) for m in contenders(comparison)],
+        subject_plots=[(title(m.name), subject_plot(m)) for m in plotted],
+        num_unplotted=len(contenders(comparison)) - len(plotted),
+        has_control=any(m.name in comparison.config.controls for m in comparison.methods),
         subject_tables=[
             t for t in (subject_table(comparison), subject_differences(comparison)) if t
         ],
-        fold_subjects=len(comparison.subjects) > MAX_COLUMNS,
         audits=audit_plots(comparison, shown),
         audit_tables=group_tables(comparison),
         recall_plots=[(title(m.name), recall_plot(m, comparison)) for m in shown],

@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from emotemporal.evaluation.metrics import Interval
 
-Kind = Literal["reference", "baseline", "model"]
+Kind = Literal["reference", "baseline", "control", "model"]
 ROW_PX = 30.0
 _TOP_PX = 26.0
 _RIGHT_PX = 24.0
@@ -200,6 +200,11 @@ def _shape(kind: Kind, x: float, y: float) -> str:
         return f'<circle class="mark {kind}" cx="{x:.1f}" cy="{y}" r="5.5"/>'
     if kind == "baseline":
         return f'<rect class="mark {kind}" x="{x - 5:.1f}" y="{y - 5}" width="10" height="10"/>'
+    if kind == "control":
+        return (
+            f'<path class="mark {kind}" d="M{x:.1f} {y - 6.5}L{x + 6.5:.1f} {y + 5}'
+            f'L{x - 6.5:.1f} {y + 5}Z"/>'
+        )
     return (
         f'<path class="mark {kind}" d="M{x:.1f} {y - 7.5}L{x + 7.5:.1f} {y}L{x:.1f} {y + 7.5}'
         f'L{x - 7.5:.1f} {y}Z"/>'

@@ -30,6 +30,8 @@ class ComparisonConfig:
     """The method that others are held against; None takes the frame baseline with the best UAR."""
     frame_baselines: tuple[str, ...] = FRAME_VOTES
     """Which methods judge single frames: candidates for the reference."""
+    controls: tuple[str, ...] = ("clip_length",)
+    """Which methods see no face: what they get above chance, the recordings give away."""
     order_blind: tuple[str, ...] = tuple(sorted(ORDER_BLIND_VOTES))
     """Which methods cannot tell a clip from the same clip backwards."""
     pair: tuple[Emotion, Emotion] | None = None

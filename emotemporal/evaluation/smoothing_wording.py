@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.smoothing_results import Contest, MethodResult, SmoothingStudy
+from emotemporal.evaluation.spelling import p_value, percent, points
 from emotemporal.evaluation.stream_bootstrap import Figures
-from emotemporal.evaluation.wording import p_value, percent, points
 
 TITLES = {
     "none": "no filter",

@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
-from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.results import Comparison, Difference, MethodResult
+from emotemporal.evaluation.spelling import effect, p_value, percent, points, ratio, title
 
 HEADER = ("method", "seeds", "UAR %", "accuracy %", "macro-F1 %", "UAR difference, points")
 _FEW = ("odds ratio", "McNemar p (Holm)")
 _MANY = ("d_z", "odds ratio", "p over subjects (Holm)")
 _MAX_NAMED = 10
 PAIR_HEADER = "time-reversed pair %"
-_SPELLINGS = {
-    "gru": "GRU",
-    "ema": "EMA",
-    "markov": "Markov",
-    "lstm": "LSTM",
-    "tcn": "TCN",
-    "x3d": "X3D",
-    "xs": "XS",
-}
-
-
-def percent(interval: Interval) -> str:
-    """Write a share as percent with its interval: `71.4 [65.0, 77.7]`."""
-    return f"{100 * interval.estimate:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-
-
-def points(interval: Interval) -> str:
-    """Write a difference of shares in percentage points, signed, with its interval."""
-    low, high = (f"{100 * bound:+.1f}" for bound in (interval.low, interval.high))
-    return f"{100 * interval.estimate:+.1f} [{low}, {high}]"
-
-
-def p_value(value: float) -> str:
-    """Write a p-value without pretending to more digits than mean anything."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def title(name: str) -> str:
-    """Write a method's name for people: `mean_of_frames` as `mean of frames`, `gru` as `GRU`."""
-    return " ".join(_SPELLINGS.get(word, word) for word in name.split("_"))
-
-
-def ratio(interval: Interval) -> str:
-    """Write a ratio with its interval: `8.9 [2.1, 41]`."""
-    return f"{_ratio(interval.estimate)} [{_ratio(interval.low)}, {_ratio(interval.high)}]"
-
-
-def _ratio(value: float) -> str:
-    if math.isinf(value):
-        return "\N{INFINITY}"
-    return f"{value:.0f}" if value >= 99.5 else f"{value:.2g}"
-
-
-def effect(interval: Interval | None) -> str:
-    """Write an effect size in deviations, signed, with its interval; nothing if there is none."""
-    if interval is None:
-        return ""
-    return f"{interval.estimate:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
 
 
 def table_header(comparison: Comparison) -> list[str]:
@@ -118,7 +69,7 @@ def counts(comparison: Comparison) -> str:
     )
 
 
-def verdict(method: MethodResult, comparison: Comparison) -> str:
+def verdict(method: MethodResult, comparison: Comparison, with_p: bool = True) -> str:
     """Say in a sentence how a method stands to the reference, and for whom."""
     name, reference = title(method.name), title(comparison.reference)
     if method.difference is None:
@@ -131,7 +82,7 @@ def verdict(method: MethodResult, comparison: Comparison) -> str:
     else:
         claim = f"{name} does not differ from {reference} beyond the noise"
     p = method.difference.population_holm_p
-    tested = "" if p is None else f" (over subjects p {_equals(p)}, Holm-adjusted)"
+    tested = "" if p is None or not with_p else f" (over subjects p {_equals(p)}, Holm-adjusted)"
     return f"{claim}: {points(gap)} points of UAR{tested}, {comparison.scope}."
 
 
@@ -140,9 +91,10 @@ def _equals(value: float) -> str:
 
 
 def contenders(comparison: Comparison) -> list[MethodResult]:
-    """Return the methods that are no frame baseline; if there are none, all but the reference."""
+    """Return what is neither frame baseline nor control; if nothing, all but the reference."""
+    config = comparison.config
     others = [m for m in comparison.methods if m.difference is not None]
-    models = [m for m in others if m.name not in comparison.config.frame_baselines]
+    models = [m for m in others if m.name not in (*config.frame_baselines, *config.controls)]
     return models or others
 
 
@@ -151,7 +103,7 @@ def headline(comparison: Comparison) -> str:
     found = contenders(comparison)
     if not found:
         return f"Only {title(comparison.reference)} was measured; there is nothing to compare."
-    sentence = verdict(max(found, key=lambda m: m.uar.estimate), comparison)
+    sentence = verdict(max(found, key=lambda m: m.uar.estimate), comparison, with_p=False)
     return sentence[0].upper() + sentence[1:]
 
 
