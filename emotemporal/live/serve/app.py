@@ -57,7 +57,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        app.state.house.share.close()
+        app.state.house.close()
 
 
 def _sender(name: str, kind: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -34,6 +34,8 @@ class LimitsConfig:
     """A connection that says nothing for this long gives its place away."""
     max_upload_mb: int = 200
     """Of a video or an image that is handed over to be judged."""
+    max_upload_px: int = 9_000_000
+    """Pixels of its frames; 3840 x 2160 fit."""
     max_uploads: int = 2
     """Files judged at a time."""
 

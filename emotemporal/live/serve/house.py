@@ -20,7 +20,9 @@ from emotemporal.live.serve.controls import offered, to_smoothing
 from emotemporal.live.serve.messages import Choice, tell_labels
 from emotemporal.live.serve.session import Session
 from emotemporal.live.serve.share import FairShare
+from emotemporal.video.isolated import VideoProcess
 
+_STALL_S = 15.0  # of a worker's thread, too
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +69,7 @@ class House:
             config.stream_config(), config.max_lag, model.path, model.meta
         )
         self.card = _card(model)
+        self._decoders: list[VideoProcess] = []
         self.share = FairShare(config.workers)
         self.cameras = Places(config.limits.max_connections, "cameras")
         self.uploads = Places(config.limits.max_uploads, "files")
@@ -76,6 +79,21 @@ class House:
     def new_session(self, stream: StreamConfig | None = None) -> Session:
         """Return a pipeline of its own for somebody who has just come."""
         return Session(self.model, self.config, stream or self.stream)
+
+    @contextmanager
+    def decoder(self) -> Iterator[VideoProcess]:
+        """Lend a process that decodes videos: a hostile one must not end everybody's visit."""
+        process = self._decoders.pop() if self._decoders else VideoProcess(stall_s=_STALL_S)
+        try:
+            yield process
+        finally:
+            self._decoders.append(process)
+
+    def close(self) -> None:
+        """End threads and processes."""
+        self.share.close()
+        for process in self._decoders:
+            process.close()
 
     def smoothing(self, choice: Choice) -> SmoothingConfig:
         """Return the setting that a page asks for.

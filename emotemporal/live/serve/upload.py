@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -19,13 +19,14 @@ from starlette.types import Receive, Scope, Send
 from emotemporal.live.serve.house import FullError, House
 from emotemporal.live.serve.session import Session
 from emotemporal.types import Frame
-from emotemporal.video.file import VideoFile
 from emotemporal.video.image import ImageError, read_image
+from emotemporal.video.isolated import VideoProcess
 from emotemporal.video.source import VideoError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".mov", ".avi", ".mkv", ".m4v"})
 _TELL_EVERY_S = 0.5  # of the video, between two lines without a judgement
+_Steps = Generator[dict[str, Any] | None, None, None]
 _END: dict[str, Any] = {"type": "end"}
 
 
@@ -51,6 +52,7 @@ async def judge_upload(request: Request) -> Response:
             suffix = _suffix(name)
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="emotemporal-")))
             path = folder / f"upload{suffix}"
+            decoder = stack.enter_context(house.decoder())
             await _receive(request, path, house.config.limits.max_upload_mb)
         except FullError as full:
             return PlainTextResponse(str(full), 503, {"Retry-After": "30"})
@@ -58,7 +60,7 @@ async def judge_upload(request: Request) -> Response:
             return PlainTextResponse(str(error), error.status)
         except ClientDisconnect:
             return PlainTextResponse("the page left", 400)
-        return _Answer(_Judging(house, path, name, stack.pop_all()))
+        return _Answer(_Judging(house, path, name, decoder, stack.pop_all()))
 
 
 def _suffix(name: str) -> str:
@@ -103,30 +105,41 @@ class _Answer(StreamingResponse):
 class _Judging:
     """One file on its way through the pipeline, a frame a turn, so that cameras go on."""
 
-    def __init__(self, house: House, path: Path, name: str, stack: ExitStack) -> None:
+    def __init__(
+        self, house: House, path: Path, name: str, decoder: VideoProcess, stack: ExitStack
+    ) -> None:
         self._house, self._path, self._name, self._stack = house, path, name, stack
-        self._steps = _steps(house, path)
+        self._steps = _steps(house, path, decoder)
         self._under_way: asyncio.Future[dict[str, Any] | None] | None = None
+        self._closing: asyncio.Future[None] | None = None
 
     async def lines(self) -> AsyncIterator[str]:
-        """Give one JSON object a line; the last is of type `done` or `failed`."""
+        """Give one JSON object a line; at the last, `done` or `failed`, nothing is left behind."""
+        last = {"type": "done"}
         try:
             while (told := await self._next()) != _END:
                 if told is not None:
-                    yield json.dumps(told) + "\n"
+                    yield _line(told)
         except (ImageError, VideoError) as error:
             # Where the file lay is nobody's business.
-            reason = str(error).replace(str(self._path), self._name)
-            yield json.dumps({"type": "failed", "reason": reason}) + "\n"
+            last = {"type": "failed", "reason": str(error).replace(str(self._path), self._name)}
+        await self.close()
+        yield _line(last)
 
     async def close(self) -> None:
         """Wait for the frame in hand, then close the video, delete the file, give the place back.
 
         Deleting it under a decoder's hands would fail on some systems.
         """
+        # Not broken off with whoever waits for it, and done once.
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         if self._under_way is not None:
             await asyncio.wait([self._under_way])
-        self._steps.close()
+        await asyncio.to_thread(self._steps.close)
         self._house.share.forget(self)
         self._stack.close()
 
@@ -136,15 +149,17 @@ class _Judging:
         return await asyncio.shield(self._under_way)
 
 
-def _steps(house: House, path: Path) -> Generator[dict[str, Any] | None, None, None]:
+def _line(told: Mapping[str, Any]) -> str:
+    return json.dumps(told) + "\n"
+
+
+def _steps(house: House, path: Path, decoder: VideoProcess) -> _Steps:
     """Judge one frame a step; give what is to be told after it, if anything."""
-    yield from (
-        _still_steps(house, path) if path.suffix in IMAGE_SUFFIXES else _film_steps(house, path)
-    )
-    yield {"type": "done"}
+    is_still = path.suffix in IMAGE_SUFFIXES
+    return _still_steps(house, path) if is_still else _film_steps(house, path, decoder)
 
 
-def _still_steps(house: House, path: Path) -> Generator[dict[str, Any], None, None]:
+def _still_steps(house: House, path: Path) -> _Steps:
     # A still has no start to wait for: it is judged as it is.
     session = house.new_session(replace(house.stream, warm_up_s=0.0))
     image = read_image(path)
@@ -153,9 +168,14 @@ def _still_steps(house: House, path: Path) -> Generator[dict[str, Any], None, No
     yield session.tell(replace(seen, judgements=session.finish())) | {"done": 1}
 
 
-def _film_steps(house: House, path: Path) -> Generator[dict[str, Any] | None, None, None]:
-    with VideoFile(path) as video:
+def _film_steps(house: House, path: Path, decoder: VideoProcess) -> _Steps:
+    with decoder.open(path) as video:
         info, session = video.info, house.new_session()
+        if info.width_px * info.height_px > house.config.limits.max_upload_px:
+            raise VideoError(
+                f"{path}: {info.width_px} x {info.height_px} pixels; at most "
+                f"{house.config.limits.max_upload_px} are taken. Make it smaller first"
+            )
         yield _opening(session, info.width_px, info.height_px, info.num_frames, info.duration_s)
         told_s, seen = 0.0, None
         for frame in video:

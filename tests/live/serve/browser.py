@@ -58,6 +58,15 @@ class Page:
         if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
             self.complaints.append(json.dumps(message["params"])[:600])
 
+    def go(self, address: str) -> None:
+        """Open an address, and wait until all of it has come."""
+        self.do("Page.navigate", url=address)
+        while True:
+            message = json.loads(self._socket.recv(timeout=60))
+            self._hear(message)
+            if message.get("method") == "Page.loadEventFired":
+                return
+
     def ask(self, script: str) -> Any:
         """Return what an expression comes to."""
         said = self.do("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
@@ -122,7 +131,7 @@ def open_page(chromium: str, folder: Path, address: str, camera: Path) -> Iterat
         try:
             with connect(_tab(folder, process), max_size=None) as socket:
                 page = Page(socket)
-                page.do("Page.navigate", url=address)
+                page.go(address)
                 yield page
         finally:
             process.terminate()

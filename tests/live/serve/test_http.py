@@ -154,7 +154,7 @@ def lines_of(text):
 def _empty_temp(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     yield
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("emotemporal-*")) == []
 
 
 @pytest.mark.usefixtures("_empty_temp")
@@ -220,14 +220,15 @@ def test_what_is_no_video_or_too_long_is_refused(port, name, body, status, reaso
     assert reason in text
 
 
-def test_cameras_go_on_beside_a_film_and_a_second_film_waits(
+def test_cameras_go_on_beside_a_film_and_a_second_is_told_to_wait(
     make_checkpoint, tiny_scene, face_jpeg
 ):
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
 
     class Waiting(FakeEngine):
         def step(self, crops, states):
             if len(crops) > 1:  # of the film's two faces, not the camera's one
+                begun.set()
                 assert gate.wait(timeout=60)
             return super().step(crops, states)
 
@@ -236,12 +237,39 @@ def test_cameras_go_on_beside_a_film_and_a_second_film_waits(
     limits = LimitsConfig(max_uploads=1)
     with serving(slow, limits=limits) as port, ThreadPoolExecutor(1) as other:
         film = other.submit(judge, port, "film.mp4", tiny_scene.read_bytes())
+        assert begun.wait(timeout=60)
+        status, headers, reason = judge(port, "photo.jpg", face_jpeg)
+        assert (status, headers["Retry-After"]) == (503, "30")
+        assert "places for files are taken" in reason
         with visiting(port) as client:
-            while (status := judge(port, "photo.jpg", face_jpeg)[0]) == 200:
-                pass  # the film has not come in yet
-            assert status == 503
             assert len(client.show(0.0, face_jpeg)["faces"]) == 1
             assert len(client.show(0.2, face_jpeg)["judgements"]) == 2
-            gate.set()
-            assert lines_of(film.result(timeout=60)[2])[-1]["type"] == "done"
+        gate.set()
+        assert lines_of(film.result(timeout=60)[2])[-1]["type"] == "done"
         assert judge(port, "photo.jpg", face_jpeg)[0] == 200
+
+
+@pytest.mark.usefixtures("_empty_temp")
+def test_a_page_that_leaves_in_the_middle_leaves_nothing_behind(make_checkpoint, tiny_scene):
+    begun, gate = threading.Event(), threading.Event()
+
+    class Waiting(FakeEngine):
+        def step(self, crops, states):
+            begun.set()
+            assert gate.wait(timeout=60)
+            return super().step(crops, states)
+
+    model = colour_model(make_checkpoint("frame"))
+    slow = colour_model(model.path, Waiting(model.meta.labels))
+    with serving(slow, limits=LimitsConfig(max_uploads=1)) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("POST", "/judge?name=film.mp4", tiny_scene.read_bytes())
+        assert begun.wait(timeout=60)
+        connection.close()
+        gate.set()
+
+
+def test_a_film_with_huge_frames_is_refused_by_its_header(model, tiny_scene):
+    with serving(model, limits=LimitsConfig(max_upload_px=1000)) as port:
+        *_, last = lines_of(judge(port, "film.mp4", tiny_scene.read_bytes())[2])
+    assert "480 x 240 pixels; at most 1000" in last["reason"]

@@ -27,7 +27,6 @@ export class Camera {
     await this.video.play();
     this.isRunning = true;
     this.origin_ms = performance.now();
-    this.connect(0);
     this.next();
   }
 

@@ -86,24 +86,26 @@ async function startCamera(facing = "user") {
   $("start").disabled = true;
   table = new Table();
   faces = new LiveFaces(about.history_s);
-  camera = new Camera($("video"), hear, (reason) => stop(`Stopped: ${reason}.`));
-  camera.facing = facing;
-  camera.choice = controls.choice;
+  const mine = camera = new Camera($("video"), hear, (reason) => stop(`Stopped: ${reason}.`));
+  mine.facing = facing;
+  mine.choice = controls.choice;
   tell("asking for the camera");
+  let failure = "";
   try {
-    await camera.start();
+    await mine.start();
   } catch (error) {
-    $("start").disabled = false;
     const told = { NotAllowedError: "The camera was not allowed. Allow it beside the address, and start again.", NotFoundError: "No camera was found." };
-    return stop(told[error.name] ?? `The camera cannot be used: ${error.message}`);
+    failure = told[error.name] ?? `The camera cannot be used: ${error.message}`;
   }
   $("start").disabled = false;
+  if (failure) return stop(failure);
   $("video").hidden = false;
-  $("video").classList.toggle("mirrored", camera.isMirrored);
-  const devices = await navigator.mediaDevices.enumerateDevices();
-  $("turn").hidden = devices.filter((device) => device.kind === "videoinput").length < 2;
+  $("video").classList.toggle("mirrored", mine.isMirrored);
   leaveIntro();
   tell("connecting");
+  mine.connect(0);
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  $("turn").hidden = devices.filter((device) => device.kind === "videoinput").length < 2;
 }
 
 function hear(message) {
