@@ -16,7 +16,6 @@ from emotemporal.live.serve.messages import (
     Choice,
     MessageError,
     RawFrame,
-    Restart,
     parse_frame,
     parse_words,
 )
@@ -111,7 +110,8 @@ class _Visit:
             if len(data or text or "") > 1024 * limits.max_message_kb:
                 raise _LeaveError(TOO_BIG, f"a message is at most {limits.max_message_kb} kB")
             try:
-                self._take(data, text)
+                if (choice := self._take(data, text)) is not None:
+                    await self._send(self._house.tell_smoothing(choice))
             except MessageError as error:
                 await self._send({"type": "error", "reason": str(error)})
 
@@ -134,18 +134,20 @@ class _Visit:
             if told is not None:
                 await self._send(told | {"num_dropped": self._num_dropped})
 
-    def _take(self, data: bytes | None, text: str | None) -> None:
+    def _take(self, data: bytes | None, text: str | None) -> SmoothingConfig | None:
+        """Keep a message for whoever answers; return the smoother that it asks for."""
+        self._has_come.set()
         if data is not None:
             frame = parse_frame(data)
             self._num_dropped += self._frame is not None
             self._frame = frame
-        else:
-            match parse_words(text or ""):
-                case Restart():
-                    self._is_restarting, self._frame = True, None
-                case Choice() as choice:
-                    self._smoothing = self._house.smoothing(choice)
-        self._has_come.set()
+            return None
+        words = parse_words(text or "")
+        if isinstance(words, Choice):
+            self._smoothing = self._house.smoothing(words)
+            return self._smoothing
+        self._is_restarting, self._frame = True, None
+        return None
 
     def _empty(self) -> tuple[bool, SmoothingConfig | None, RawFrame | None]:
         waiting = (self._is_restarting, self._smoothing, self._frame)

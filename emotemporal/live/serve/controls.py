@@ -27,6 +27,7 @@ class Control:
     title: str
     says: str
     """What the slider's number is; empty where there is none to set."""
+    unit: str
     low: float
     high: float
     step: float
@@ -41,17 +42,17 @@ def offered(card: SmoothingCard | None) -> Sequence[Control]:
     """
     lags = [entry.tuned.median_lag_s for entry in card.entries] if card else []
     automatic = [
-        Control("auto", "Steadiest within a lag", "median lag at most, s", *_range(lags))
+        Control("auto", "Steadiest within a lag", "Longest median lag", "s", *_range(lags))
         for _ in lags[:1]
     ]
     return [
-        Control(START, "Recommended", "", 0.0, 1.0, 1.0, 0.0),
+        Control(START, "Recommended", "", "", 0.0, 1.0, 1.0, 0.0),
         *automatic,
-        Control("ema", "Moving average", "time constant, s", 0.1, 3.0, 0.1, 0.3),
-        Control("one_euro", "One-Euro filter", "cutoff at rest, Hz", 0.05, 2.0, 0.05, 0.5),
-        Control("hidden_markov", "Hidden-Markov filter", "usual dwell, s", 0.5, 10.0, 0.5, 2.0),
-        Control("majority", "Majority vote", "window, s", 0.2, 3.0, 0.1, 0.8),
-        Control("none", "None", "", 0.0, 1.0, 1.0, 0.0),
+        Control("ema", "Moving average", "Time constant", "s", 0.1, 3.0, 0.1, 0.3),
+        Control("one_euro", "One-Euro filter", "Cutoff at rest", "Hz", 0.05, 2.0, 0.05, 0.5),
+        Control("hidden_markov", "Hidden-Markov filter", "Usual dwell", "s", 0.5, 10.0, 0.5, 2.0),
+        Control("majority", "Majority vote", "Window", "s", 0.2, 3.0, 0.1, 0.8),
+        Control("none", "None", "", "", 0.0, 1.0, 1.0, 0.0),
     ]
 
 

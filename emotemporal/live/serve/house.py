@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,6 +104,13 @@ class House:
         """
         return to_smoothing(choice, self.card, self.stream.smoothing)
 
+    def tell_smoothing(self, smoothing: SmoothingConfig) -> dict[str, Any]:
+        """Return a setting in words, with the lag that was measured of it, if one was."""
+        entries = self.card.entries if self.card else ()
+        found = [e.tuned.median_lag_s for e in entries if e.smoothing == smoothing]
+        lag_s = round(found[0], 2) if found and math.isfinite(found[0]) else None
+        return {"type": "smoothing", "told": describe(smoothing), "lag_s": lag_s}
+
     def about(self) -> dict[str, Any]:
         """Return what a page needs to know before it asks for a camera."""
         limits = self.config.limits
@@ -112,7 +120,7 @@ class House:
             "model": self.model.path.name,
             "digest": self.model.digest[:12],
             "labels": tell_labels(self.model.meta.labels, self._caution),
-            "smoothing": describe(self.stream.smoothing),
+            "smoothing": self.tell_smoothing(self.stream.smoothing),
             "controls": [vars(control) for control in offered(self.card)],
             "history_s": HISTORY_S,
             "max_upload_mb": limits.max_upload_mb,

@@ -144,6 +144,7 @@ def test_times_must_grow_until_the_camera_starts_anew(port, face_jpeg):
 def test_another_smoother_is_taken_up_and_a_wrong_one_refused(port, face_jpeg):
     with visiting(port) as client:
         client.say(type="smoothing", name="none", value=0)
+        assert client.hear()["told"].startswith("none")
         rows = "".join(client.show(0.1 * i, face_jpeg)["csv"] for i in range(5)).split()
         for row in csv.DictReader([client.csv_header, *rows]):
             assert row["raw_neutral"] == row["smoothed_neutral"]

@@ -58,10 +58,18 @@ export class Camera {
     if (refusal && code !== 1001) return this.end(refusal, code === FULL);
     const wait_s = Math.min(8, 0.5 * 2 ** attempt);
     this.hear({ type: "lost", wait_s });
-    this.retry = setTimeout(() => {
-      this.origin_ms = performance.now();
-      this.connect(attempt + 1);
-    }, 1000 * wait_s);
+    this.retry = setTimeout(() => this.reconnect(attempt + 1), 1000 * wait_s);
+  }
+
+  // Out of sight a page has no pictures to send: it leaves its place to others until it is back.
+  reconnect(attempt) {
+    if (!this.isRunning) return;
+    if (document.hidden) {
+      document.addEventListener("visibilitychange", () => this.reconnect(attempt), { once: true });
+      return;
+    }
+    this.origin_ms = performance.now();
+    this.connect(attempt);
   }
 
   // With each new picture, where the browser tells of them; else with each one it draws.

@@ -7,7 +7,7 @@ export class Controls {
     this.chosen = chosen;
     this.offered = [];
     $("smoother").onchange = () => { this.showAmount(); chosen(this.choice); };
-    $("amount").oninput = () => { $("amount-value").value = $("amount").value; };
+    $("amount").oninput = () => this.showValue();
     $("amount").onchange = () => chosen(this.choice);
   }
 
@@ -22,7 +22,18 @@ export class Controls {
     $("amount-row").hidden = !says;
     Object.assign($("amount"), { min: low, max: high, step, value });
     $("amount-says").textContent = says;
-    $("amount-value").value = value;
+    this.showValue();
+  }
+
+  showValue() {
+    $("amount-value").value = `${$("amount").value} ${this.control.unit}`;
+  }
+
+  /** Say how long a change takes to show, where that was measured. */
+  tell({ told, lag_s }) {
+    $("lag").textContent = lag_s === null
+      ? `Set to ${told}. How far it lags was not measured for this network.`
+      : `A change shows after ${lag_s} s (median, as measured for this network).`;
   }
 
   get control() {

@@ -50,9 +50,11 @@ export class FilmFaces {
   constructor(duration_s) {
     this.duration_s = duration_s;
     this.byId = new Map();
+    this.until_s = 0;
   }
 
   take(message) {
+    this.until_s = Math.max(this.until_s, message.time_s);
     for (const judgement of message.judgements) {
       if (!this.byId.has(judgement.id)) this.byId.set(judgement.id, []);
       this.byId.get(judgement.id).push(judgement);
@@ -73,7 +75,7 @@ export class FilmFaces {
   /** Everybody, also those out of view now. */
   all(time_s) {
     const here = new Map(this.at(time_s).map((face) => [face.id, face]));
-    return [...this.byId].map(([id, history]) => here.get(id) ?? { id, history, latest: null, isAway: true });
+    return [...this.byId].map(([id, history]) => here.get(id) ?? { id, history, latest: null, away: time_s > this.until_s ? "not judged yet" : "out of view" });
   }
 
   span() {

@@ -34,7 +34,7 @@ export class FaceList {
   }
 
   fill(row, face, span, now_s, seek) {
-    const said = face.isAway ? { name: "out of view", note: "", isSure: false } : words(face.latest, this.names);
+    const said = face.away ? { name: face.away, note: "", isSure: false } : words(face.latest, this.names);
     if (row.name.textContent !== said.name) row.name.textContent = said.name;
     if (row.note.textContent !== said.note) row.note.textContent = said.note;
     row.swatch.style.background = colourOf(face.latest, this.names) ?? "var(--track)";

@@ -44,7 +44,8 @@ async function open() {
   overlay.names = list.names = speaker.names = names;
   showLabels(about.labels);
   controls.show(about.controls);
-  $("model").textContent = `Network ${about.model} (${about.digest}); smoothing at the start: ${about.smoothing}; emotemporal ${about.version}`;
+  controls.tell(about.smoothing);
+  $("model").textContent = `Network ${about.model} (${about.digest}); smoothing at the start: ${about.smoothing.told}; emotemporal ${about.version}`;
   $("pick").disabled = false;
   $("start").disabled = !navigator.mediaDevices?.getUserMedia;
   if ($("start").disabled) complain("This browser gives a camera only to pages that come over HTTPS, or from the computer itself. The server needs --certfile and --keyfile. A video or picture can be judged all the same.");
@@ -119,6 +120,9 @@ function hear(message) {
     $("save").disabled = table.isEmpty;
     if (message.judgements.length) performance.mark("labelled");
     recent.push({ at_ms: performance.now(), delay_s: camera.now_s - message.time_s });
+    if (table.isFull) tell("the table is full: save it, and start anew", "bad");
+  } else if (message.type === "smoothing") {
+    controls.tell(message);
   } else if (message.type === "lost") {
     tell(`connection lost; trying again in ${message.wait_s} s`, "bad");
   } else if (message.type === "error") {
