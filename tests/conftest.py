@@ -33,13 +33,17 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., P
     from emotemporal.models.meta import CheckpointMeta, ModelConfig, Origin
     from emotemporal.preprocess import PreprocessConfig
 
-    def make(head: str = "gru", clip_rate_hz: float = 10.0, crop_px: int = 48) -> Path:
-        config = ModelConfig(head=head, hidden_dim=16)  # type: ignore[arg-type]
+    def make(
+        head: str = "gru", clip_rate_hz: float = 10.0, crop_px: int = 48, **model: int
+    ) -> Path:
+        config = ModelConfig(**{"head": head, "hidden_dim": 16} | model)  # type: ignore[arg-type]
         with torch.random.fork_rng():
             torch.manual_seed(0)
             net = EmotionNet(config, len(SAVEE_7))
             # Drawn classifiers answer all alike; a test needs answers that follow the picture.
-            net.head.classifier.weight.data.mul_(8)
+            frames = config.has_frame_classifier
+            classifier = net.head.frame_classifier if frames else net.head.classifier
+            classifier.weight.data.mul_(8)
         meta = CheckpointMeta(
             labels=SAVEE_7,
             preprocess=PreprocessConfig(size_px=32),
@@ -72,7 +76,7 @@ def make_onnx(
         pytest.importorskip(library, reason=f"exporting needs {library}: the extra 'export'")
 
     @cache
-    def make(head: str = "gru", storage: str = "float32") -> Path:
+    def make(head: str = "gru", storage: str = "float32", **model: int) -> Path:
         import onnx
 
         from emotemporal.export.faces import drawn_crops
@@ -80,9 +84,9 @@ def make_onnx(
         from emotemporal.export.quantise import quantise
         from emotemporal.models.checkpoint import load_checkpoint
 
-        net, meta = load_checkpoint(make_checkpoint(head))
+        net, meta = load_checkpoint(make_checkpoint(head, **model))
         if storage == "int8":
-            graph = quantise(onnx.load(make(head)), meta, drawn_crops(meta, 32, seed=1))
+            graph = quantise(onnx.load(make(head, **model)), meta, drawn_crops(meta, 32, seed=1))
         else:
             graph = to_onnx(net, meta)
         path = tmp_path_factory.mktemp("onnx") / f"{head}.{storage}.onnx"
