@@ -14,19 +14,22 @@ _METRIC = {
     "compare": "clip/uar",
 }
 _HEADER = """\
-# Made from {grid}, to be made again when that changes:
+# Made from a grid, to be made again when that changes:
 #
-#   emotemporal ablate {grid} --sweep_file {file}
+#   emotemporal ablate {grid} \\
+#       --sweep_file {file}
 #
-# Any number of machines share the study; each agent takes one change and one seed at a time:
+# Any number of machines share the study; an agent takes one change with one seed at a time:
 #
-#   wandb sweep {file}        # once; it says SWEEP_ID
-#   wandb agent SWEEP_ID      # on every machine, in a folder that has what the grid names
+#   wandb sweep {file}    # once; it says SWEEP_ID
+#   wandb agent SWEEP_ID    # on every machine, in a folder that has what the grid names
 #
-# A run lies in {out}/runs/ of its machine. With one disk for all, or once these folders are copied
-# together, `emotemporal ablate {grid}` finds nothing left to train, and writes table and page.
-# Options of your own, such as --root DIR, go into `command`, before ${{args}}. Without wandb the
-# same piece is: emotemporal ablate {grid} --only "{base}" --seed {seed}
+# Each run lies in {out}/runs/ of its machine. With one disk for all, or when these folders have
+# been copied together, the grid's own command finds nothing left to train, and writes the table and
+# the page: emotemporal ablate {grid}
+#
+# Options of your own, such as --root DIR, go into `command`, before the arguments. Without wandb
+# the same piece is that command with --only "{base}" --seed {seed}.
 """
 
 

@@ -9,8 +9,10 @@ import yaml
 from emotemporal.ablate.compare import CompareConfig
 from emotemporal.ablate.grid import read_grid
 from emotemporal.ablate.plan import plan_runs
+from emotemporal.ablate.sweep import sweep_text
 from emotemporal.config import ConfigError, parse_config
 from emotemporal.data.augment import AugmentConfig
+from emotemporal.evaluation.smoothing_study import SmoothingStudyConfig
 from emotemporal.train.finetune import FinetuneConfig, finetune
 from emotemporal.train.log import TrackingConfig
 from emotemporal.train.pretrain import PretrainConfig, pretrain
@@ -21,7 +23,12 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 RUNS = sorted((CONFIGS / "runs").glob("*.yaml"))
 STUDIES = sorted((CONFIGS / "ablations").glob("*.yaml"))
 SWEEPS = sorted((CONFIGS / "sweeps").glob("*.yaml"))
-KINDS = {"pretrain": PretrainConfig, "finetune": FinetuneConfig, "compare": CompareConfig}
+KINDS = {
+    "pretrain": PretrainConfig,
+    "finetune": FinetuneConfig,
+    "compare": CompareConfig,
+    "smoothing": SmoothingStudyConfig,
+}
 
 
 def _job(path: Path) -> str:
@@ -164,7 +171,40 @@ def test_a_grid_asks_a_question_and_each_of_its_changes_can_be_run(path, tmp_pat
     _check_header(path)
 
 
-@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+QUESTIONS = {  # what a study of time in faces has to answer, and the grid that asks it
+    "frame against clip": "frame_against_clip",
+    "clip length and rate": "clip_length_and_rate",
+    "sampler": "sampler",
+    "pretraining against none": "pretraining",
+    "frozen against unfrozen": "frozen_against_unfrozen",
+    "loss at the last frame against every frame": "loss_at_last_frame",
+    "ResNet-18 against 50": "encoder_size",
+    "smoothing": "smoothing",
+    "regularisation": "affectnet_regularisation",
+}
+
+
+def test_every_question_has_its_study():
+    assert set(QUESTIONS.values()) <= {path.stem for path in STUDIES}
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_a_grid_s_sweep_is_what_the_grid_gives(path):
+    grid = read_grid(str(path))
+    name, sweep = (f"configs/{folder}/{path.name}" for folder in ("ablations", "sweeps"))
+    project = plan_runs(grid, Path("unused"))[0].tracking.project
+    written = (CONFIGS.parent / sweep).read_text()
+    assert written == sweep_text(grid, name, sweep, project), (
+        f"make it again: emotemporal ablate {name} --sweep_file {sweep}"
+    )
+    values = yaml.safe_load(written)["parameters"]
+    assert values["only"]["values"] == ["base", *grid.changes]
+
+
+BY_HAND = [path for path in SWEEPS if path.stem not in {grid.stem for grid in GRIDS}]
+
+
+@pytest.mark.parametrize("path", BY_HAND, ids=lambda path: path.stem)
 def test_a_sweep_names_fields_that_its_config_has(path):
     sweep = yaml.safe_load(path.read_text())
     base = CONFIGS.parent / sweep["command"][sweep["command"].index("--config") + 1]
