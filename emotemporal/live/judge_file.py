@@ -16,10 +16,11 @@ from jaxtyping import Float
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import LabelSpace
 from emotemporal.live.formats import TableFormat, open_tables
+from emotemporal.live.frames import open_frames
 from emotemporal.live.outputs import LiveOutputs
 from emotemporal.live.overlay import Overlay, OverlayConfig
 from emotemporal.live.page import PageAbout
-from emotemporal.live.recognise import Recogniser, open_frames
+from emotemporal.live.recognise import Recogniser
 from emotemporal.live.recording import Recording
 from emotemporal.live.scene import Scene
 from emotemporal.live.stages import Moment, Sink, Tally, run_stages
@@ -119,7 +120,7 @@ def judge_file(
             sink = stack.enter_context(LiveOutputs(overlay, tables, recording))
         tally = run_stages(
             _reporting(frames, report),
-            recogniser.new_follower(),
+            recogniser.new_chooser(),
             predictor,
             sink,
             recogniser.config.max_faces,

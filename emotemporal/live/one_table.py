@@ -10,8 +10,9 @@ from tqdm import tqdm
 
 from emotemporal.inference.predictor import Judgement
 from emotemporal.live.files import TextOut
+from emotemporal.live.frames import open_frames
 from emotemporal.live.inputs import Input
-from emotemporal.live.recognise import Recogniser, open_frames
+from emotemporal.live.recognise import Recogniser
 from emotemporal.live.stages import Moment, Tally, run_stages
 from emotemporal.live.tables import CsvTable
 from emotemporal.video.file import VideoFile
@@ -31,7 +32,7 @@ def judge_into(out: TextOut, item: Input, recogniser: Recogniser, asked: Event) 
         bar = tqdm(frames, item.path.name, total, unit="frame", disable=True if is_still else None)
         tally = run_stages(
             bar,
-            recogniser.new_follower(),
+            recogniser.new_chooser(),
             recogniser.new_predictor(is_still),
             sink,
             recogniser.config.max_faces,

@@ -9,9 +9,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from threading import Event
-from typing import get_args
+from typing import Literal, get_args
 
 from emotemporal.faces.detect import DetectorConfig
+from emotemporal.faces.follow import FollowConfig
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.caution import Caution
 from emotemporal.inference.load import EngineChoice
@@ -74,7 +75,14 @@ class PredictConfig:
     to make up for it: a face that shows a hidden emotion is uncertain, not the runner-up."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    faces: Literal["all", "nearest"] = "all"
+    """`nearest`: only the largest face, until another is larger by a quarter for a while."""
     max_faces: int = 64
+    """The faces followed longest are judged; others wait."""
+    min_face_px: float = FollowConfig.min_face_px
+    """Faces lower than this in the picture are followed and not judged."""
+    neutral_s: float = StreamConfig.neutral_s
+    """As in `live`: how long each face looks neutral at first. 0 learns nothing."""
 
     def __post_init__(self) -> None:
         if not self.paths:

@@ -8,17 +8,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import UInt8
 
+from emotemporal.faces.choose import Nearest
 from emotemporal.faces.detect import DetectorConfig, FaceDetector, build_detector
-from emotemporal.faces.follow import FollowConfig, Follower
+from emotemporal.faces.follow import FollowConfig, Follower, Follows
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.caution import Caution, find_caution
 from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
@@ -27,18 +25,12 @@ from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredi
 from emotemporal.inference.prior import wanted_prior
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import LabelSpace
-from emotemporal.live.inputs import is_image
+from emotemporal.live.frames import Source, check_pixels, is_still, open_frames
 from emotemporal.live.stages import Moment, Stages
 from emotemporal.live.tables import columns, to_row
-from emotemporal.types import Frame
-from emotemporal.video.file import VideoFile
-from emotemporal.video.image import read_image
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Source: TypeAlias = str | Path | np.ndarray | Iterable[Frame]
-"""A video's or image's path, RGB pixels `t h w 3` or `h w 3`, or frames in time order."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +58,15 @@ class RecogniseConfig:
     """Emotions that are not shown by name, with commas; None as the checkpoint says."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    faces: Literal["all", "nearest"] = "all"
+    """`nearest`: only the largest face, until another is larger by a quarter for a while."""
     max_faces: int = 64
     """The faces followed longest are judged; others wait."""
+    min_face_px: float = FollowConfig.min_face_px
+    """Faces lower than this in the picture are followed and not judged."""
+    neutral_s: float = StreamConfig.neutral_s
+    """For this long after its warm-up each face should look neutral; what it is mistaken for then
+    is taken off its answers. 0 learns nothing."""
 
     def __post_init__(self) -> None:
         if self.num_threads < 1 or self.max_faces < 1:
@@ -86,6 +85,7 @@ class RecogniseConfig:
             self.tracker.max_unseen_s,
             self.min_probability,
             self.hidden,
+            self.neutral_s,
         )
 
 
@@ -122,9 +122,15 @@ class Recogniser:
         return Recognition(self, source, frame_rate_hz)
 
     def new_follower(self) -> Follower:
-        """Return what finds and follows the faces of one source."""
-        config = FollowConfig(self.config.detector, self.config.tracker, self.model.meta.crop)
-        return Follower(config, self.detector)
+        """Return what finds and follows all faces of one source."""
+        config, crop = self.config, self.model.meta.crop
+        following = FollowConfig(config.detector, config.tracker, crop, config.min_face_px)
+        return Follower(following, self.detector)
+
+    def new_chooser(self) -> Follows:
+        """Return what follows the faces of one source that are to be judged."""
+        follower = self.new_follower()
+        return Nearest(follower) if self.config.faces == "nearest" else follower
 
     def new_predictor(self, is_still: bool = False) -> StreamPredictor:
         """Return what judges one source; a still has no start to wait for."""
@@ -143,7 +149,7 @@ class Recognition:
         self, recogniser: Recogniser, source: Source, frame_rate_hz: float | None = None
     ) -> None:
         if isinstance(source, np.ndarray):
-            _check_pixels(source, frame_rate_hz)
+            check_pixels(source, frame_rate_hz)
         elif frame_rate_hz is not None:
             raise ValueError("frame_rate_hz is for pixels; a video and frames have their own times")
         self.recogniser = recogniser
@@ -155,10 +161,9 @@ class Recognition:
         return self.recogniser.labels
 
     def __iter__(self) -> Iterator[Judgement]:
-        is_still = _is_still(self._source)
-        predictor = self.recogniser.new_predictor(is_still)
+        predictor = self.recogniser.new_predictor(is_still(self._source))
         config = self.recogniser.config
-        stages = Stages(self.recogniser.new_follower(), predictor, _Nowhere(), config.max_faces)
+        stages = Stages(self.recogniser.new_chooser(), predictor, _Nowhere(), config.max_faces)
         with open_frames(self._source, self._frame_rate_hz) as frames:
             for frame in frames:
                 yield from stages.judge(stages.follow(frame), frame.time_s)
@@ -191,54 +196,6 @@ def recognise(
         VideoError: The video cannot be read whole; raised when it is found, while iterating.
     """
     return Recogniser(config)(source, frame_rate_hz)
-
-
-@contextmanager
-def open_frames(
-    source: Source, frame_rate_hz: float | None = None
-) -> Iterator[VideoFile | Iterable[Frame]]:
-    """Open a source's frames."""
-    if isinstance(source, np.ndarray):
-        yield _pixel_frames(source, frame_rate_hz)
-    elif not isinstance(source, str | Path):
-        yield source
-    elif is_image(Path(source)):
-        yield [Frame(read_image(Path(source)), 0.0, 0)]
-    else:
-        with VideoFile(Path(source)) as video:
-            yield video
-
-
-def _is_still(source: Source) -> bool:
-    if isinstance(source, np.ndarray):
-        return source.ndim == 3
-    return isinstance(source, str | Path) and is_image(Path(source))
-
-
-def _check_pixels(pixels: np.ndarray, frame_rate_hz: float | None) -> None:
-    if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or pixels.shape[-1] != 3:
-        raise ValueError(
-            f"pixels are {pixels.dtype} of shape {pixels.shape}; they are uint8, RGB, "
-            "(time, height, width, 3) or, of one image, (height, width, 3)"
-        )
-    if (pixels.ndim == 4) != (frame_rate_hz is not None):
-        raise ValueError(
-            f"pixels of shape {pixels.shape} with frame_rate_hz {frame_rate_hz}; a video's pixels "
-            "need one, an image's have none"
-        )
-    if frame_rate_hz is not None and not frame_rate_hz > 0:
-        raise ValueError(f"frame_rate_hz is {frame_rate_hz}; it is above 0")
-
-
-def _pixel_frames(
-    pixels: UInt8[np.ndarray, "t h w 3"] | UInt8[np.ndarray, "h w 3"], rate_hz: float | None
-) -> Iterator[Frame]:
-    if pixels.ndim == 3:
-        yield Frame(pixels, 0.0, 0)
-        return
-    assert rate_hz is not None
-    for i, image in enumerate(pixels):
-        yield Frame(image, i / rate_hz, i)
 
 
 class _Nowhere:

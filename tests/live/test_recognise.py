@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -84,3 +86,10 @@ def test_pixels_that_cannot_be_meant_are_refused(config, source, rate_hz, compla
 def test_a_wrong_config_is_refused():
     with pytest.raises(ValueError, match="max_faces 0"):
         RecogniseConfig(max_faces=0)
+
+
+def test_small_faces_and_all_but_the_nearest_can_be_left_out(config, tiny_scene):
+    everybody = {judgement.track_id for judgement in recognise(tiny_scene, config)}
+    nearest = list(recognise(tiny_scene, replace(config, faces="nearest")))
+    assert len({judgement.track_id for judgement in nearest}) < len(everybody)
+    assert list(recognise(tiny_scene, replace(config, min_face_px=1000.0))) == []
