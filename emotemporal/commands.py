@@ -232,6 +232,13 @@ def _export(words: Sequence[str]) -> int:
     return 0
 
 
+def _benchmark(words: Sequence[str]) -> int:
+    from emotemporal.benchmark.job import benchmark
+
+    print(benchmark(words))
+    return 0
+
+
 COMMANDS: Mapping[str, Command] = {
     "demo": Command("the main job on data it draws itself: train, compare, live", _demo, {}),
     "doctor": Command(
@@ -254,6 +261,9 @@ COMMANDS: Mapping[str, Command] = {
         "find the steadiest smoother at each lag; what --max_lag picks from", _smoothing, {}
     ),
     "export": Command("write a checkpoint for ONNX Runtime, as int8, or smaller", _export, _DATA),
+    "benchmark": Command(
+        "how fast: live, encoder, decode, data or train, in one table", _benchmark, _DATA
+    ),
     "ablate": Command(
         "named changes against a base, in one table", _ablate, {"--set": "--set+"}, "--grid"
     ),

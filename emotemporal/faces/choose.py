@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emotemporal.faces.follow import Follower
+from emotemporal.faces.follow import Follows
 from emotemporal.timing import to_ns
 from emotemporal.types import FaceView, Frame
 
@@ -16,7 +16,7 @@ class Nearest:
     Larger by a quarter, for half a second without a break; at once where the one before has gone.
     """
 
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: Follows) -> None:
         self._follower = follower
         self._held: int | None = None
         self._challenger: tuple[int, float] | None = None

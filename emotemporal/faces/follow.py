@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,6 +34,14 @@ class FollowConfig:
 
 class NoFaceError(ValueError):
     """A video in which no face was found, or too rarely."""
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """What finds and follows faces: a `Follower`, or one wrapped."""
+
+    def step(self, frame: Frame) -> list[FaceView]:
+        """Return the faces of the next frame."""
 
 
 class Follower:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from emotemporal.faces.ahead import AheadFollower
 from emotemporal.faces.choose import Nearest
 from emotemporal.faces.detect import DetectorConfig
-from emotemporal.faces.follow import FollowConfig, Follower
+from emotemporal.faces.follow import FollowConfig, Follower, Follows
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
 from emotemporal.inference.pick import describe, measured_lag_s, pick_smoothing, refuse_both
@@ -169,17 +170,19 @@ def run_live(
     lag_s = measured_lag_s(stream.smoothing, model.path, model.meta)
     lost, camera, rate_hz = None, None, None
     with ExitStack() as stack:
+        following: Follows = follower
         if config.is_live:
             camera = open_live(config.source, config.camera, clock, stack, open_with)
         else:
             frames, rate_hz = open_recorded(config.source, config.images, stack)
+            frames = following = stack.enter_context(AheadFollower(frames, follower))
         overlay = Overlay(model.meta.labels, config.overlay, predictor.caution)
         about = _about(config, model, predictor)
         asked = stack.enter_context(stop_when_asked())
         controls = Controls(SmootherKeys(predictor, stream.smoothing), asked)
         files, window = config.output_files(), _window(config)
         outputs = open_outputs(files, overlay, about, rate_hz, window, controls, stack)
-        chosen = Nearest(follower) if config.faces == "nearest" else follower
+        chosen = Nearest(following) if config.faces == "nearest" else following
         stages = Stages(chosen, predictor, outputs, config.max_faces, clock)
         if camera is None:
             tally = run_recorded(frames, stages, asked)

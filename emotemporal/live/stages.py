@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol, runtime_checkable
 
+from emotemporal.faces.follow import Follows
 from emotemporal.inference.predictor import Judgement, StreamPredictor
 from emotemporal.live.pace import Delays, Pace
 from emotemporal.timing import Clock, monotonic
@@ -29,14 +30,6 @@ class Moment:
     """How a live source fares; None for a file."""
     pace: Pace | None = None
     """How far behind life a live run is; None for a file."""
-
-
-@runtime_checkable
-class Follows(Protocol):
-    """What finds and follows faces: a `Follower`, or one wrapped."""
-
-    def step(self, frame: Frame) -> list[FaceView]:
-        """Return the faces of the next frame."""
 
 
 @runtime_checkable

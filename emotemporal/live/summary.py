@@ -18,6 +18,7 @@ class LiveSummary:
     num_faces: int
     num_ticks: int
     follow_ms: float
+    """Of a file, whose frames are looked at ahead on another core, without that."""
     judge_ms: float
     write_ms: float
     """Drawing, encoding, showing, and the table."""
@@ -38,7 +39,7 @@ class LiveSummary:
 
     @property
     def ms_per_frame(self) -> float:
-        """All stages together; reading the source is not counted."""
+        """All stages together; reading the source, and looking ahead, are not counted."""
         return self.follow_ms + self.judge_ms + self.write_ms
 
     def __str__(self) -> str:

@@ -1,0 +1,1 @@
+"""How fast: interleaved repetitions, medians with their spread, and the limits they are held to."""

@@ -1,0 +1,59 @@
+"""`benchmark`: which one, and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emotemporal.benchmark.report import OutputConfig, Report, finish
+from emotemporal.config import parse_config
+
+KINDS = ("live", "encoder", "decode", "data", "train")
+_SHORT = {"--json": "--output.json", "--compare": "--output.compare"}
+_RECOGNISE = {
+    f"--{name}": f"--recognise.{name}"
+    for name in ("checkpoint", "engine", "num_threads", "max_faces")
+}
+
+
+def benchmark(words: Sequence[str]) -> str:
+    """Run the benchmark that the first word names; return its table.
+
+    Raises:
+        ValueError: There is no such benchmark, or its options are wrong.
+    """
+    if not words or words[0] not in KINDS:
+        found = f"{words[0]!r} is no benchmark" if words else "benchmark what?"
+        raise ValueError(f"{found} There are {', '.join(KINDS)}: 'emotemporal benchmark live'")
+    kind = words[0]
+    short = _SHORT | (_RECOGNISE if kind == "live" else {})
+    report, output = _run(kind, [_write_out(word, short) for word in words[1:]])
+    return finish(report, output)
+
+
+def _run(kind: str, words: Sequence[str]) -> tuple[Report, OutputConfig]:
+    """Import what one benchmark needs, and no more: `live` does without torch."""
+    name = f"emotemporal benchmark {kind}"
+    if kind == "live":
+        from emotemporal.benchmark.live import LiveBenchmarkConfig, benchmark_live
+
+        live = parse_config(LiveBenchmarkConfig, words, name)
+        return benchmark_live(live), live.output
+    if kind == "encoder":
+        from emotemporal.benchmark.encoder import EncoderBenchmarkConfig, benchmark_encoder
+
+        encoder = parse_config(EncoderBenchmarkConfig, words, name)
+        return benchmark_encoder(encoder), encoder.output
+    if kind == "decode":
+        from emotemporal.benchmark.decode import DecodeBenchmarkConfig, benchmark_decode
+
+        decode = parse_config(DecodeBenchmarkConfig, words, name)
+        return benchmark_decode(decode), decode.output
+    from emotemporal.benchmark.images import ImagesBenchmarkConfig, benchmark_data, benchmark_train
+
+    images = parse_config(ImagesBenchmarkConfig, words, name)
+    return (benchmark_data if kind == "data" else benchmark_train)(images), images.output
+
+
+def _write_out(word: str, short: dict[str, str]) -> str:
+    name, equals, value = word.partition("=")
+    return f"{short.get(name, name)}{equals}{value}"
