@@ -56,19 +56,27 @@ def parse_config(kind: type[Config], arguments: Sequence[str], prog: str) -> Con
     Raises:
         ConfigError: An option or a field is unknown, or a value is refused.
     """
-    parser = build_parser(kind, prog)
     words = _find_shipped(arguments)
     files = [word for before, word in pairwise(words) if before == "--config"]
     for file in filter(Path.is_file, map(Path, files)):
         load_yaml(read_text(file), str(file))  # what is no plain YAML is refused by name
+    try:
+        return _parse(kind, words, prog)
+    except ConfigError as error:
+        if not files:
+            raise
+        raise ConfigError(f"{error}\n(options of {', '.join(files)} among them)") from error
+
+
+def _parse(kind: type[Config], words: Sequence[str], prog: str) -> Config:
+    parser = build_parser(kind, prog)
     try:
         parsed = parser.parse_args(words)
         _refuse_single_values(parsed, kind)
         values = parser.instantiate(parsed)
         return kind(**{name: values[name] for name in _names(kind)})
     except (ArgumentError, ValueError, TypeError, RecursionError) as error:
-        told = f"\n(options of {', '.join(files)} among them)" if files else ""
-        raise ConfigError(_explain(error, kind, prog) + told) from error
+        raise ConfigError(_explain(error, kind, prog)) from error
 
 
 def _find_shipped(arguments: Sequence[str]) -> list[str]:
@@ -98,7 +106,7 @@ def parse_plain(kind: type[Config], plain: Mapping[str, Any], prog: str) -> Conf
     with TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
         file.write_text(dump_yaml(plain), encoding="utf-8")
-        return parse_config(kind, ["--config", str(file)], prog)
+        return _parse(kind, ["--config", str(file)], prog)
 
 
 def to_plain(config: object) -> dict[str, Any]:

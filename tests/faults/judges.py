@@ -109,7 +109,9 @@ def _verdict(read: Read, path: Path, watch: Watch) -> tuple[str, str]:
         kind, told = "read", ""
     except (ValueError, OSError, ArithmeticError) as error:  # those that the command line tells
         # Where a file is one of a data set's, the set's folder names it.
-        is_named = path.name.split(".")[0] in str(error) or str(path.parents[0]) in str(error)
+        # So is a change of a grid, which stands by its name in the one file that was given.
+        names = (path.name.split(".")[0], str(path.parent), "the base cannot be", "change '")
+        is_named = any(name in str(error) for name in names)
         kind = "refused" if is_named else "refused without a name"
         told = f"{type(error).__name__}: {error}"[:1500]
         if not is_named:
