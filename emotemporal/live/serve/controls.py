@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -49,7 +50,7 @@ def offered(card: SmoothingCard | None) -> Sequence[Control]:
         Control(START, "Recommended", "", "", 0.0, 1.0, 1.0, 0.0),
         *automatic,
         Control("ema", "Moving average", "Time constant", "s", 0.1, 3.0, 0.1, 0.3),
-        Control("one_euro", "One-Euro filter", "Cutoff at rest", "Hz", 0.05, 2.0, 0.05, 0.5),
+        Control("one_euro", "One-Euro filter", "Time constant at rest", "s", 0.1, 3.0, 0.1, 0.3),
         Control("hidden_markov", "Hidden-Markov filter", "Usual dwell", "s", 0.5, 10.0, 0.5, 2.0),
         Control("majority", "Majority vote", "Window", "s", 0.2, 3.0, 0.1, 0.8),
         Control("none", "None", "", "", 0.0, 1.0, 1.0, 0.0),
@@ -84,7 +85,7 @@ def _named(name: str, value: float, start: SmoothingConfig) -> SmoothingConfig:
     if name == "ema":
         return replace(start, name="ema", ema=ExponentialSmoother(value))
     if name == "one_euro":
-        return replace(start, name="one_euro", one_euro=OneEuroSmoother(value))
+        return replace(start, name="one_euro", one_euro=OneEuroSmoother(1 / (2 * math.pi * value)))
     if name == "hidden_markov":
         return replace(start, name="hidden_markov", hidden_markov=HiddenMarkovFilter(value))
     if name == "majority":

@@ -74,7 +74,8 @@ class House:
         self.share = FairShare(config.workers)
         self.cameras = Places(config.limits.max_connections, "cameras")
         self.uploads = Places(config.limits.max_uploads, "files")
-        # Refuses now what would else be refused to every visitor.
+        # Refuses now what would else be refused to every visitor, and says which detector it is.
+        self.new_session()
         self._caution = StreamPredictor(model.engine, model.meta, self.stream).caution
 
     def new_session(self, stream: StreamConfig | None = None) -> Session:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +53,19 @@ def serve(config: ServeConfig) -> None:
                 "without --certfile other machines' browsers give the page no camera, and "
                 "whoever is on the way can watch; docs/serve.md says how to have HTTPS"
             )
-        make_server(app, config).run(sockets=[listener])
+        with _quiet("emotemporal.faces.detect"):  # each visit has a detector; it has been told once
+            make_server(app, config).run(sockets=[listener])
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def make_server(app: Starlette, config: ServeConfig) -> uvicorn.Server:

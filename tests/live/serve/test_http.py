@@ -7,6 +7,9 @@ import http.client
 import io
 import json
 import re
+import shutil
+import ssl
+import subprocess
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +17,7 @@ from importlib.resources import files
 from urllib.parse import quote
 
 import pytest
+from websockets.sync.client import connect
 
 from emotemporal.inference.card import read_card
 from emotemporal.live.serve.config import LimitsConfig
@@ -273,3 +277,22 @@ def test_a_film_with_huge_frames_is_refused_by_its_header(model, tiny_scene):
     with serving(model, limits=LimitsConfig(max_upload_px=1000)) as port:
         *_, last = lines_of(judge(port, "film.mp4", tiny_scene.read_bytes())[2])
     assert "480 x 240 pixels; at most 1000" in last["reason"]
+
+
+def test_a_certificate_makes_it_https(model, tmp_path):
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl command is here to make a certificate with")
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=own"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([openssl, *words, *names], check=True, capture_output=True)
+    trust = ssl.create_default_context(cafile=cert)
+    with serving(model, certfile=str(cert), keyfile=str(key)) as port:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=trust)
+        connection.request("GET", "/", headers={"Origin": f"https://127.0.0.1:{port}"})
+        assert connection.getresponse().status == 200
+        connection.close()
+        address = f"wss://127.0.0.1:{port}/camera"
+        with connect(address, ssl=trust, origin=f"https://127.0.0.1:{port}") as socket:
+            assert json.loads(socket.recv(timeout=60))["type"] == "ready"
