@@ -287,3 +287,37 @@ def test_killed_it_loses_at_most_the_video_under_way(tiny_scene, tmp_path):
     assert json.loads((out / "done/in/b.mp4.json").read_text())["frames"] == 200
     left = [path.name for path in (out / "tables/in").iterdir()]
     assert sorted(left) == ["a.mp4.csv", "b.mp4.csv"]
+
+
+def write_hour(video, path):
+    """Write an hour at 10 fps, small, of the frames of another video over and over."""
+    with VideoFile(video) as source, VideoWriter(path, 10.0) as writer:
+        images = [cv2.resize(frame.image, (192, 96)) for frame in source]
+        for i in range(36_000):
+            writer.write(images[i % len(images)])
+
+
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+# Of the largest process below this one that was waited for; kilobytes.
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told in Linux's units")
+def test_an_hour_takes_no_more_memory_than_a_moment(folder, tiny_scene, tmp_path):
+    if not shipped_file(SHIPPED_INT8_NAME).is_file():
+        pytest.skip("no model ships with this version")
+    write_hour(tiny_scene, folder / "hour.mp4")
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-m", "emotemporal.cli", "predict"]
+    command += [str(folder), "--out", str(tmp_path / "out"), "--formats", ALL]
+    command += ["--detector.name", "haar", "--workers", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    code, kilobytes = map(int, done.stdout.split()[-2:])
+    assert code == 1, "bad files are named, and the exit code says so"
+    assert kilobytes < 1_500_000
+    frames = {row["name"]: row["frames"] for row in rows_of(tmp_path / "out/summary.csv")}
+    assert frames["videos/hour.mp4"] == "36000"
+    assert len(rows_of(tmp_path / "out/failures.csv")) == 4

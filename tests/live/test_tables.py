@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -211,3 +212,25 @@ def test_a_name_cannot_end_the_pages_script(tmp_path):
         open_tables({"html": tmp_path / "page.html"}, about, stack)
     _, told, _ = page_parts(tmp_path / "page.html")
     assert told["title"] == name
+
+
+def peak_bytes(folder, num_rows):
+    """Write so many rows to every table; return the most memory held for it."""
+    about = PageAbout("film", SAVEE_7, Caution(), PERIOD_S)
+    paths = {kind: folder / f"{num_rows}.{kind}" for kind in get_args(TableFormat)}
+    tracemalloc.start()
+    with ExitStack() as stack:
+        tables = open_tables(paths, about, stack)
+        for i in range(num_rows):
+            for table in tables:
+                table.write([replace(SAID, time_s=i / 10, shown=Emotion.FEAR)])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("emotemporal.live.tables._ROWS_A_GROUP", 50)
+    peak_bytes(tmp_path, 10)  # what is loaded once
+    few, many = peak_bytes(tmp_path, 100), peak_bytes(tmp_path, 500)
+    assert many < few + 100_000, "400 rows more, kept, would be 400 kB"
