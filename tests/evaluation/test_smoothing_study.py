@@ -3,11 +3,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from emotemporal.evaluation.lag_plot import LagCurve, lag_plot
 from emotemporal.evaluation.replay import JudgedStream, StreamSet, replay, score, smooth
 from emotemporal.evaluation.smoother_grid import (
     FAMILIES,
@@ -286,6 +288,30 @@ def test_report_and_tables_say_the_same(study, tmp_path):
     every = list(csv.DictReader(io.StringIO(settings.read_text())))
     assert len(every) == sum(len(scores) for scores in study.tuned.values())
     assert sum(int(row["is_chosen"]) for row in every) == len(study.methods)
+
+
+def _curve(study, title, scale=1.0):
+    front = study.fronts["learned gru"]
+    scores = [
+        replace(score, stability=replace(score.stability, median_lag_s=scale * 0.2))
+        for score in front.values()
+    ]
+    return LagCurve(title, scores, scores[0], is_learned=True)
+
+
+def test_two_learned_heads_do_not_look_alike(study):
+    drawn = lag_plot([_curve(study, "GRU"), _curve(study, "LSTM")], 0.5, "x")
+    assert 'class="learned hue0"' in drawn
+    assert 'class="learned hue1"' in drawn
+    shapes = set(re.findall(r'class="spot" d="M[-\d. ]+(m[^"]*)"', drawn))
+    assert len(shapes) == 2, "a grey print tells them apart by their marks"
+    assert "stroke-dasharray" in drawn.split("LSTM")[-2]
+
+
+def test_a_method_that_lags_too_long_to_be_drawn_is_told(study):
+    drawn = lag_plot([_curve(study, "GRU"), _curve(study, "slow", scale=100)], 0.5, "x")
+    assert "slow (beyond the edge)" in drawn
+    assert "GRU (beyond" not in drawn
 
 
 def test_what_is_never_detected_is_told_as_never(study):
