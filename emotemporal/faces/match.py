@@ -24,11 +24,13 @@ class MatchConfig:
 
     max_distance: float = 0.8
     """In face heights, at a face seen at the last look; size counts in."""
-    reach_per_s: float = 2.0
+    reach_per_s: float = 3.0
     """How much farther one may be for each second that it was not seen: people walk."""
-    max_unlikeness: float = 0.3
-    """A face that was lost is known again only if it looks like it; see `faces.appearance`."""
-    looks_weight: float = 2.0
+    max_unlikeness: float = 0.12
+    """A face that was lost is known again only if it looks like it. Measured on nine real clips:
+    99 % of faces are within 0.05 of themselves a second before, half of the pairs of people are
+    beyond 0.12; see `faces.appearance`."""
+    looks_weight: float = 8.0
     """What a whole unlikeness weighs against a face height of distance."""
 
     def __post_init__(self) -> None:
@@ -50,6 +52,8 @@ class Seen:
     unseen_s: float
     is_lost: bool
     """The last look missed it."""
+    is_crowded: bool = False
+    """It is close to somebody."""
 
 
 def is_in_reach(face: Seen, other: Motion, config: MatchConfig) -> bool:
@@ -64,9 +68,12 @@ def cost_of(face: Seen, other: Motion, look: Appearance, config: MatchConfig) ->
     if not is_in_reach(face, other, config):
         return math.inf
     unlike = unlikeness(face.appearance, look)
-    if face.is_lost and unlike > config.max_unlikeness:
+    cost = mo.gap(face.motion, other) + config.looks_weight * unlike
+    # Alone, a face may change its looks at once, as when a light goes on; among others, what is
+    # neither where nor like it was expected is somebody else.
+    if face.is_crowded and not face.is_lost and cost > 1.5 * config.max_distance:
         return math.inf
-    return mo.gap(face.motion, other) + config.looks_weight * unlike
+    return math.inf if face.is_lost and unlike > config.max_unlikeness else cost
 
 
 def assign(

@@ -13,7 +13,6 @@ PLACE_TIME_CONSTANT_S = 0.3
 SIZE_TIME_CONSTANT_S = 0.6
 VELOCITY_TIME_CONSTANT_S = 0.25
 COAST_TIME_CONSTANT_S = 0.2  # unseen, a head goes on for a moment, then it is taken to stand
-HIDDEN_TIME_CONSTANT_S = 0.6  # one that passes behind somebody goes on for longer
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,14 @@ def start(box: Box, time_s: float) -> Motion:
     return Motion(x, y, box.width_px, box.height_px, 0, 0, time_s, 1, time_s, x, y)
 
 
-def predict(motion: Motion, time_s: float, coast_s: float = COAST_TIME_CONSTANT_S) -> Motion:
-    """Move on to `time_s`: with the velocity it had, which fades within some `coast_s`.
+def predict(motion: Motion, time_s: float) -> Motion:
+    """Move on to `time_s`: with the velocity it had, which fades.
 
     Two steps give what one of the same length gives, so the frame rate does not matter.
     """
     elapsed_s = time_s - motion.time_s
-    fade = math.exp(-elapsed_s / coast_s)
-    way_s = coast_s * (1 - fade)
+    fade = math.exp(-elapsed_s / COAST_TIME_CONSTANT_S)
+    way_s = COAST_TIME_CONSTANT_S * (1 - fade)
     return replace(
         motion,
         x=motion.x + motion.vx * way_s,
@@ -106,12 +105,6 @@ def gap(one: Motion, other: Motion) -> float:
     mean_height = (one.height + other.height) / 2
     off = math.hypot(one.x - other.x, one.y - other.y) / mean_height
     return off + abs(math.log(one.height / other.height))
-
-
-def is_merged(one: Motion, other: Motion) -> bool:
-    """Tell whether two faces are so close that one must hide the other."""
-    mean_height = (one.height + other.height) / 2
-    return math.hypot(one.x - other.x, one.y - other.y) < 0.6 * mean_height
 
 
 def _gain(since_s: float, time_constant_s: float, num_looks: int) -> float:

@@ -10,9 +10,10 @@ from jaxtyping import UInt8
 
 from emotemporal.faces import motion as mo
 from emotemporal.faces.appearance import Appearance, blend, describe
-from emotemporal.faces.match import MatchConfig, Seen, assign, cost_of, is_alone, is_in_reach
+from emotemporal.faces.followed import Followed, go_on, is_close, miss, move, start_course
+from emotemporal.faces.match import MatchConfig, assign, cost_of, is_alone, is_in_reach
 from emotemporal.faces.motion import Motion
-from emotemporal.faces.refine import Pattern, cut_pattern, find_pattern
+from emotemporal.faces.refine import Pattern, cut_pattern
 from emotemporal.timing import to_ns
 from emotemporal.types import Box, Track
 
@@ -54,44 +55,17 @@ class TrackerConfig:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class _Followed:
-    id: int | None
-    """None while it may be somebody who has only been hidden."""
-    born_s: float
-    motion: Motion
-    found: Motion
-    """What the motion was when the detector last found the face."""
-    score: float
-    is_detected: bool
-    is_lost: bool
-    """Likeness does not find it either."""
-    pattern: Pattern | None
-    appearance: Appearance
-    is_hidden: bool = False
-    """Missed while it was close to somebody else: behind them."""
-
-    @property
-    def seen(self) -> Seen:
-        unseen_s = self.motion.time_s - self.motion.look_s
-        return Seen(self.motion, self.appearance, unseen_s, not self.is_detected)
-
-    def to_track(self, track_id: int, time_s: float) -> Track:
-        box = mo.to_box(self.motion, self.score)
-        return Track(track_id, box, time_s - self.born_s, self.is_detected)
-
-
 class FaceTracker:
     """Follows the faces of one stream. Depends on times and pixels alone, never on a clock.
 
-    Ids count up from 0 and are never given twice. A face that was seen but once is dropped at the
-    first look that misses it: most are none. One that comes up where somebody was lost is held back
-    for a look, to see whether it is them.
+    Ids count up from 0 and are never given twice. A face that was seen but once is not given from
+    the first look on that misses it: most are none. One that comes up where somebody was lost is
+    held back for a look, to see whether it is them.
     """
 
     def __init__(self, config: TrackerConfig) -> None:
         self._config = config
-        self._followed: list[_Followed] = []
+        self._followed: list[Followed] = []
         self._next_id = 0
         self._last_s: float | None = None
         self._look_s = -np.inf
@@ -125,7 +99,7 @@ class FaceTracker:
         if self._last_s is not None and self._is_gap(time_s - self._last_s):
             self._followed = []  # nobody watched meanwhile: whoever is there now may be another
         self._last_s = time_s
-        self._followed = [self._move(face, luma, time_s) for face in self._followed]
+        self._followed = self._move(luma, time_s)
         if boxes is None and look_again is not None and self._is_unsure(time_s):
             boxes = look_again()
         if boxes is not None:
@@ -138,21 +112,22 @@ class FaceTracker:
             if face.id is not None and not self._is_unseen(face, time_s)
         ]
 
-    def _move(self, face: _Followed, luma: UInt8[np.ndarray, "h w"], time_s: float) -> _Followed:
-        if face.is_hidden:
-            return replace(face, motion=mo.predict(face.motion, time_s, mo.HIDDEN_TIME_CONSTANT_S))
-        moved = mo.predict(face.motion, time_s)
-        if face.pattern is None:
-            return replace(face, motion=moved)
-        found = find_pattern(luma, face.pattern, moved.x, moved.y, moved.height)
-        if found is not None:
-            moved = mo.move_to(moved, *found)
-        return replace(face, motion=moved, is_lost=found is None)
+    def _move(self, luma: UInt8[np.ndarray, "h w"], time_s: float) -> list[Followed]:
+        faces = self._followed
+        return [
+            move(
+                face,
+                luma,
+                time_s,
+                is_crowded=any(is_close(face, o) for o in faces if o is not face),
+            )
+            for face in faces
+        ]
 
     def _is_unsure(self, time_s: float) -> bool:
         if to_ns(time_s - self._look_s) < to_ns(self._config.look_again_s):
             return False
-        return any(face.is_lost and face.is_detected for face in self._followed)
+        return any(face.is_unsure and face.is_detected for face in self._followed)
 
     def _look(
         self,
@@ -166,10 +141,9 @@ class FaceTracker:
         self._followed = [
             self._found(face, luma, boxes, matches[i], looks[matches[i]])
             if i in matches
-            else replace(face, is_detected=False)
+            else miss(face, before)
             for i, face in enumerate(before)
         ]
-        self._followed = [self._hide(face) for face in self._followed]
         self._rejoin()
         for j in sorted(set(range(len(boxes))) - set(matches.values())):
             if boxes[j].score >= self._config.start_score:
@@ -178,45 +152,34 @@ class FaceTracker:
 
     def _found(
         self,
-        face: _Followed,
+        face: Followed,
         luma: UInt8[np.ndarray, "h w"],
         boxes: Sequence[Box],
         j: int,
         look: Appearance,
-    ) -> _Followed:
+    ) -> Followed:
         corrected = mo.correct(face.motion, boxes[j])
-        appearance = face.appearance
-        if is_alone(boxes[j], boxes):  # else it is half of somebody else's
-            weight = 1.0 if face.id is None else _KEEP_LOOKS
-            appearance = blend(appearance, look, weight)
-        return replace(
+        found = replace(
             face,
             motion=corrected,
-            found=corrected,
+            course=go_on(face.course, boxes[j], self._look_s),
             score=boxes[j].score,
             is_detected=True,
-            is_lost=False,
-            is_hidden=False,
-            pattern=self._pattern(luma, corrected),
-            appearance=appearance,
+            is_unsure=False,
+            is_off=False,
         )
-
-    def _hide(self, face: _Followed) -> _Followed:
-        """Let a face that was missed beside another go on as it went, not with the other's face."""
-        if face.is_detected or face.is_hidden:
-            return face
-        others = [other.motion for other in self._followed if other.is_detected]
-        if not any(mo.is_merged(face.motion, other) for other in others):
-            return face
-        now_s = face.motion.time_s
-        went_on = mo.predict(face.found, now_s, mo.HIDDEN_TIME_CONSTANT_S)
-        return replace(face, motion=went_on, is_hidden=True)
+        if face.id is None:
+            return replace(found, pattern=self._pattern(luma, corrected), appearance=look)
+        if not is_alone(boxes[j], boxes):  # what it looks like there is half of somebody else
+            return found
+        appearance = blend(face.appearance, look, _KEEP_LOOKS)
+        return replace(found, pattern=self._pattern(luma, corrected), appearance=appearance)
 
     def _begin(self, luma: UInt8[np.ndarray, "h w"], box: Box, look: Appearance) -> None:
         motion = mo.start(box, self._look_s)
-        pattern = self._pattern(luma, motion)
+        pattern, course = self._pattern(luma, motion), start_course(box, self._look_s)
         self._followed.append(
-            _Followed(None, self._look_s, motion, motion, box.score, True, False, pattern, look)
+            Followed(None, self._look_s, motion, course, box.score, pattern, look)
         )
 
     def _rejoin(self) -> None:
@@ -248,8 +211,8 @@ class FaceTracker:
             return None
         return cut_pattern(luma, motion.x, motion.y, motion.height)
 
-    def _is_kept(self, face: _Followed, time_s: float, image: UInt8[np.ndarray, "h w 3"]) -> bool:
-        if not face.is_detected and (face.motion.num_looks == 1 or face.id is None):
+    def _is_kept(self, face: Followed, time_s: float, image: UInt8[np.ndarray, "h w 3"]) -> bool:
+        if not face.is_detected and face.id is None:
             return False
         is_outside = not (
             0 <= face.motion.x < image.shape[1] and 0 <= face.motion.y < image.shape[0]
@@ -258,7 +221,9 @@ class FaceTracker:
             return False
         return not self._is_gap(time_s - face.motion.look_s)
 
-    def _is_unseen(self, face: _Followed, time_s: float) -> bool:
+    def _is_unseen(self, face: Followed, time_s: float) -> bool:
+        if not face.is_detected and face.motion.num_looks == 1:
+            return True  # most were none
         return to_ns(time_s - face.motion.look_s) > to_ns(self._config.max_unseen_s)
 
     def _is_gap(self, elapsed_s: float) -> bool:
