@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from emotemporal.inference.card import CardEntry, CardError, SmoothingCard, card_path, read_card
+from emotemporal.inference.card_inside import find_card
 from emotemporal.inference.predictor import StreamConfig
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.models.meta import CheckpointMeta
@@ -46,29 +47,31 @@ def pick_smoothing(
         FileNotFoundError: `max_lag` is given and there is no card.
         CardError: `max_lag` is given and the card cannot be used, or nothing is that fast.
     """
-    path = card_path(checkpoint)
     if max_lag is not None:
-        card = read_card(path, meta)
+        named = find_card(checkpoint, meta)
+        # Read by its name where there is none, for the message that says how to make one.
+        card = read_card(card_path(checkpoint), meta) if named is None else named
         return _take(
             config, card, card.steadiest_within(max_lag), f"steadiest within {max_lag:g} s"
         )
-    if config.smoothing != SmoothingConfig() or not path.is_file():
+    if config.smoothing != SmoothingConfig():
         return config
     try:
-        card = read_card(path, meta)
+        found = find_card(checkpoint, meta)
     except CardError as error:
         _log.warning("%s. Going on with %s", error, describe(config.smoothing))
         return config
-    return _take(config, card, card.entries[card.default], "the smoothing card's default")
+    if found is None:
+        return config
+    return _take(config, found, found.entries[found.default], "the smoothing card's default")
 
 
 def measured_lag_s(
     smoothing: SmoothingConfig, checkpoint: Path, meta: CheckpointMeta
 ) -> float | None:
     """Return the median lag that the checkpoint's card has of a setting; None if it has not."""
-    path = card_path(checkpoint)
     try:
-        card = read_card(path, meta) if path.is_file() else None
+        card = find_card(checkpoint, meta)
     except CardError:  # `pick_smoothing` has told already
         return None
     for entry in card.entries if card is not None else ():
