@@ -25,6 +25,7 @@ from emotemporal.live.status import StatusLine
 from emotemporal.live.tables import Table
 from emotemporal.live.window import HELP, Action, Window
 from emotemporal.storage import write_atomically
+from emotemporal.video.source import VideoError
 
 _Picture = UInt8[np.ndarray, "h w 3"]
 _PAUSED_MS = 40
@@ -85,15 +86,16 @@ class Pictures:
         if self._recording is not None:
             self.close()
             return f"wrote {self._path.name}"
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._path = self._free(".mp4")
         self._recording = Recording(self._path, self._rate_hz).__enter__()
         return f"recording {self._path.name}"
 
     def close(self) -> None:
         """End a recording that is under way; what it has is kept."""
-        if self._recording is not None:
-            self._recording.__exit__(None)
-        self._recording = None
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            recording.__exit__(None)
 
     def _free(self, suffix: str) -> Path:
         stem = f"emotemporal-{self._now():%Y%m%d-%H%M%S}"
@@ -187,11 +189,18 @@ class LiveOutputs:
         elif action == "help":
             self._shows_help = not self._shows_help
         elif action == "screenshot":
-            self._say(self._pictures.shoot(picture))
+            self._keep(lambda: self._pictures.shoot(picture))
         elif action == "record":
-            self._say(self._pictures.toggle())
+            self._keep(self._pictures.toggle)
         elif action == "smoother" and self._controls.next_smoother is not None:
             self._say(self._controls.next_smoother())
+
+    def _keep(self, write: Callable[[], str]) -> None:
+        # A key pressed in passing must not end the run that somebody else's tables come from.
+        try:
+            self._say(write())
+        except (OSError, VideoError) as error:
+            self._say(f"cannot be written: {error}")
 
     def _say(self, note: str) -> None:
         self._note, self._note_left = note, _NOTE_FOR

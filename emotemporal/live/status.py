@@ -44,6 +44,8 @@ class StatusLine:
                 words.append(f"lag {moment.pace.label_lag_s:.2f} s")
             if moment.pace.smoother_lag_s is not None:
                 words.append(f"+ {moment.pace.smoother_lag_s:.1f} s smoothing")
+            if moment.pace.num_skipped:
+                words.append(f"{moment.pace.num_skipped} skipped")
         return Status(tuple(words), "" if is_running else str(source))
 
     def _rate(self) -> list[str]:

@@ -266,6 +266,19 @@ def test_a_recording_under_way_at_the_end_is_kept(tmp_path):
         assert video.info.num_frames == 4
 
 
+def test_what_cannot_be_written_is_told_and_the_run_goes_on(tmp_path):
+    (tmp_path / "file").write_text("")
+    for key in ("shot", "rec"):
+        _, overlay, table = show(tmp_path / "file" / "folder", [KEYS[key]])
+        assert len(table.rows) == 5
+        assert overlay.notes[0][1].startswith("cannot be written: ")
+
+
+def test_the_folder_for_captures_is_made(tmp_path):
+    show(tmp_path / "new", [KEYS["rec"]])
+    assert len(list((tmp_path / "new").glob("*.mp4"))) == 1
+
+
 def test_the_next_smoother_is_told(tmp_path):
     controls = Controls(next_smoother=lambda: "smoothing: ema 0.3 s")
     _, overlay, _ = show(tmp_path, [KEYS["next"]], controls=controls)
@@ -305,10 +318,10 @@ def test_a_files_status_is_its_time_and_faces():
 
 
 def test_a_live_status_has_rate_and_delays():
-    line, pace = StatusLine(), Pace(0.01, 0.02, 0.123, 0, 0.47)
+    line, pace = StatusLine(), Pace(0.01, 0.02, 0.123, 7, 0.47)
     line.step(moment(0.0, SourceStatus(), pace))
     status = line.step(moment(0.04, SourceStatus(), pace))
-    assert status.words[2:] == ("25 fps", "lag 0.12 s", "+ 0.5 s smoothing")
+    assert status.words[2:] == ("25 fps", "lag 0.12 s", "+ 0.5 s smoothing", "7 skipped")
     assert status.alert == ""
 
 

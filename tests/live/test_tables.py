@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import tracemalloc
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,11 +16,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from emotemporal.faces.detect import DetectorConfig
 from emotemporal.inference.caution import Caution
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import SAVEE_7, Emotion
 from emotemporal.live.formats import TableFormat, open_tables
 from emotemporal.live.page import PageAbout
+from emotemporal.live.runner import LiveConfig, run_live
 from emotemporal.live.segments import Segment, Segments
 from emotemporal.live.tables import CsvTable, columns
 from emotemporal.types import Box
@@ -234,3 +237,23 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     peak_bytes(tmp_path, 10)  # what is loaded once
     few, many = peak_bytes(tmp_path, 100), peak_bytes(tmp_path, 500)
     assert many < few + 100_000, "400 rows more, kept, would be 400 kB"
+
+
+def test_asked_to_stop_live_finishes_every_table(tiny_checkpoint, tiny_scene, tmp_path):
+    files = {kind: str(tmp_path / f"live.{kind}") for kind in get_args(TableFormat)}
+    config = LiveConfig(
+        str(tiny_scene), str(tiny_checkpoint), detector=DetectorConfig("haar"), window="no", **files
+    )
+    ticks = iter(range(10_000))
+
+    def clock():
+        if next(ticks) == 60:
+            signal.raise_signal(signal.SIGINT)
+        return 0.0
+
+    summary = run_live(config, clock)
+    assert summary.was_stopped
+    assert len(pd.read_csv(files["csv"])) == summary.num_ticks > 0
+    assert len(pd.read_parquet(files["parquet"])) == summary.num_ticks
+    assert len(page_parts(tmp_path / "live.html")[2]) == summary.num_ticks
+    check_eaf(tmp_path / "live.eaf")
