@@ -9,6 +9,7 @@ from pathlib import Path
 
 from emotemporal.config import to_plain
 from emotemporal.data.prepared import load_prepared
+from emotemporal.evaluation.own_takes import TRUTH_FILE, OwnTakes
 from emotemporal.evaluation.smoother_grid import ChoiceConfig, GridConfig
 from emotemporal.evaluation.smoothing_card import make_card
 from emotemporal.evaluation.smoothing_report import write_study
@@ -27,6 +28,7 @@ from emotemporal.evaluation.stream_sets import (
     judge_streams,
 )
 from emotemporal.evaluation.takes import ConcatenatedTakes, TakesConfig
+from emotemporal.faces.crop import CropConfig
 from emotemporal.inference.card import card_path, fingerprint_of, write_card
 from emotemporal.inference.load import LoadedModel, load_model
 from emotemporal.labels import Emotion, LabelSpace, parse_label_space
@@ -58,7 +60,7 @@ class SmoothingStudyConfig:
     rules, without a smoother."""
     takes: str | None = None
     """A prepared set of labelled clips: each speaker's are put one after the other and judged with
-    the same frozen settings."""
+    the same frozen settings. Or a folder that `record` filled: each take is a stream."""
     labels: str | None = None
     """Among which emotions to judge, such as `neutral,happiness,fear`; by default those that the
     streams to tune on show. Others are masked and the rest renormalised."""
@@ -108,7 +110,7 @@ def study_models(
     if frame_model.meta.model.head != "frame":
         _log.warning("%s has a memory: simple smoothers add to what it does", frame_model.path)
     labels = _labels(config, models, tune)
-    takes = _takes(config, labels)
+    takes = _takes(config, labels, frame_model.meta.crop)
     cache = Path(config.out) / "judged"
 
     def judge(source: StreamSource) -> MethodSets:
@@ -166,10 +168,17 @@ def _labels(
     return labels
 
 
-def _takes(config: SmoothingStudyConfig, labels: LabelSpace) -> ConcatenatedTakes | None:
+def _takes(
+    config: SmoothingStudyConfig, labels: LabelSpace, crop: CropConfig
+) -> ConcatenatedTakes | OwnTakes | None:
     if config.takes is None:
         return None
-    takes = ConcatenatedTakes(load_prepared(Path(config.takes)), labels, config.orders)
+    folder = Path(config.takes)
+    takes: ConcatenatedTakes | OwnTakes
+    if (folder / TRUTH_FILE).is_file():
+        takes = OwnTakes(folder, labels, crop)
+    else:
+        takes = ConcatenatedTakes(load_prepared(folder), labels, config.orders)
     if takes.num_left_out:
         _log.info("%s: %d clips of other emotions left out", takes.name, takes.num_left_out)
     return takes

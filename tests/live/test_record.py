@@ -13,12 +13,19 @@ from emotemporal.data.clipping import PrepareConfig
 from emotemporal.data.prepare import prepare
 from emotemporal.data.prepared import load_prepared
 from emotemporal.data.readers import DatasetConfig, read_dataset
+from emotemporal.evaluation import smoothing_study
 from emotemporal.evaluation.evaluate import EvaluateConfig, evaluate
+from emotemporal.evaluation.own_takes import OwnTakes
+from emotemporal.evaluation.replay import score_settings
+from emotemporal.evaluation.smoothing_study import SmoothingStudyConfig
+from emotemporal.evaluation.stream_sets import JudgedModel, StreamsJudgeConfig, judge_streams
 from emotemporal.evaluation.takes import ConcatenatedTakes, TakesConfig
 from emotemporal.faces.crop import CropConfig
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig
-from emotemporal.labels import SAVEE_7, Emotion
+from emotemporal.inference.load import load_model
+from emotemporal.inference.smoothing import SmoothingConfig
+from emotemporal.labels import SAVEE_7, Emotion, LabelSpace
 from emotemporal.live.prompt_card import draw_prompt
 from emotemporal.live.prompts import Prompt, PromptTimes, plan_prompts
 from emotemporal.live.record import RecordConfig, record
@@ -107,6 +114,25 @@ def test_it_is_read_by_readers_prepare_smoothing_and_evaluate(tmp_path, camera, 
         data, str(tiny_checkpoint), clips=PrepareConfig(follow), cache=str(tmp_path / "cache")
     )
     assert evaluate(config).metrics.num_clips == 4
+
+
+def test_its_truth_measures_lag_and_flicker(tmp_path, camera, tiny_checkpoint):
+    record(config_for(tmp_path), camera, FakeGui())
+    model = load_model(tiny_checkpoint)
+    takes = OwnTakes(tmp_path / "own", SAVEE_7, model.meta.crop, DetectorConfig("haar"))
+    clip, pieces = takes.load(0)
+    assert [target.emotion for target in clip.targets][::2] == [Emotion.NEUTRAL] * 2
+    assert [target.start_s for target in clip.targets] == [0.0, 1.0, 2.0]
+    assert len(pieces) == 3
+    judged = JudgedModel("frame model", model, StreamsJudgeConfig())
+    streams = judge_streams(judged, takes, SAVEE_7, tmp_path / "cache")
+    (found,) = score_settings(streams, {"none": SmoothingConfig(name="none")}).values()
+    assert found.stability.num_changes == 2 * 4
+    study = SmoothingStudyConfig("tune", "test", "out", takes=str(tmp_path / "own"))
+    assert isinstance(smoothing_study._takes(study, SAVEE_7, model.meta.crop), OwnTakes)
+    of_happiness = LabelSpace((Emotion.NEUTRAL, Emotion.HAPPINESS))
+    fewer = OwnTakes(tmp_path / "own", of_happiness, model.meta.crop)
+    assert (len(fewer), fewer.num_left_out) == (2, 2)
 
 
 def test_without_consent_nothing_is_written_and_the_remedy_is_told(tmp_path, capsys):
