@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from emotemporal.ablate.grid import BASE
 from emotemporal.ablate.outcomes import GAP, SHIFTED_UAR, Ablation, Row
+from emotemporal.ablate.untouched import gathered, untouched
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.results import Comparison
 from emotemporal.evaluation.spelling import points
@@ -60,9 +61,10 @@ def has_width(interval: Interval) -> bool:
 
 def verdicts(ablation: Ablation) -> Iterator[str]:
     """Say in a sentence how each change stands to the base, and on what."""
+    same = untouched(ablation.judged)
     for evaluation, comparison in ablation.judged.items():
         for method in comparison.methods:
-            if method.difference is None:
+            if method.difference is None or evaluation in same:
                 continue
             gap = method.difference.uar
             if gap.low > 0:
@@ -72,6 +74,8 @@ def verdicts(ablation: Ablation) -> Iterator[str]:
             else:
                 claim = f"{method.name} does not differ from the base beyond the noise"
             yield f"{evaluation}: {claim}: {points(gap)} points of UAR, {scope(comparison)}."
+    if same:
+        yield f"{', '.join(same)}: no change touches them; they are told once."
 
 
 def scope(comparison: Comparison) -> str:
@@ -108,17 +112,12 @@ def _student(num_seeds: int) -> str:
 
 
 def _judged_caveats(ablation: Ablation, num_seeds: int) -> Iterator[str]:
-    for evaluation, comparison in ablation.judged.items():
-        bootstrap = comparison.config.bootstrap
-        what = "subjects" if comparison.resampled == "subjects" else _drawn(comparison)
-        seeds = ", and over training seeds"
-        if num_seeds < 2:
-            seeds = "; one training seed, so training randomness is not in them"
-        yield (
-            f"{evaluation}: {comparison.num_clips} judged. Brackets are "
-            f"{100 * bootstrap.confidence:.0f} % intervals of {bootstrap.num_resamples} paired "
-            f"resamples over {what}{seeds}. They hold {scope(comparison)}."
-        )
+    brackets = [
+        (evaluation, _brackets(comparison, num_seeds))
+        for evaluation, comparison in ablation.judged.items()
+    ]
+    yield from gathered(brackets)
+    for evaluation in ablation.judged:
         if any(evaluation + SHIFTED_UAR in row.figures for row in ablation.rows):
             yield f"{evaluation}: shifted figures are means over seeds, of a part of the images."
         if _chose_the_epoch(ablation, evaluation):
@@ -130,6 +129,19 @@ def _judged_caveats(ablation: Ablation, num_seeds: int) -> Iterator[str]:
             "McNemar's p-values are adjusted for the changes of one evaluation (Holm); they are of "
             "accuracy, on seed-averaged probabilities, and secondary."
         )
+
+
+def _brackets(comparison: Comparison, num_seeds: int) -> str:
+    bootstrap = comparison.config.bootstrap
+    what = "subjects" if comparison.resampled == "subjects" else _drawn(comparison)
+    seeds = ", and over training seeds"
+    if num_seeds < 2:
+        seeds = "; one training seed, so training randomness is not in them"
+    return (
+        f"{comparison.num_clips} judged. Brackets are {100 * bootstrap.confidence:.0f} % intervals "
+        f"of {bootstrap.num_resamples} paired resamples over {what}{seeds}. They hold "
+        f"{scope(comparison)}."
+    )
 
 
 def _drawn(comparison: Comparison) -> str:

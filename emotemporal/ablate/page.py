@@ -13,6 +13,7 @@ from emotemporal.ablate.formats import as_csv, as_latex, as_markdown
 from emotemporal.ablate.grid import BASE
 from emotemporal.ablate.outcomes import Ablation, Row
 from emotemporal.ablate.table import FIRST, Part, first_cells, parts
+from emotemporal.ablate.untouched import speaker_table, untouched, untouched_rows
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.page import page_style, with_minus_signs
 from emotemporal.evaluation.plots import GuideLine, Kind, PlotRow, axis_around, interval_plot
@@ -30,6 +31,7 @@ def as_html(ablation: Ablation) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["minus"] = with_minus_signs
     num_seeds = max(len(row.outcomes) for row in ablation.rows)
+    same = untouched(ablation.judged)
     return environment.from_string(template).render(
         style=page_style(),
         name=ablation.grid.name.replace("_", " "),
@@ -41,7 +43,10 @@ def as_html(ablation: Ablation) -> str:
         evaluations=[
             (name, _judged(comparison), _difference_plot(comparison), _uar_plot(comparison))
             for name, comparison in ablation.judged.items()
+            if name not in same
         ],
+        speakers=_speakers(ablation),
+        untouched=untouched_rows(ablation),
         validation_plot=_validation_plot(ablation.rows),
         validation_intervals=" with Student's intervals" if num_seeds > 1 else "; one seed",
         gap_plot=gap_plot(ablation.rows),
@@ -54,7 +59,9 @@ def as_html(ablation: Ablation) -> str:
             if plot
         ],
         tables=[
-            (part.name, [*FIRST, *part.titles], _rows(ablation, part)) for part in parts(ablation)
+            (part.name, [*FIRST, *part.titles], _rows(ablation, part))
+            for part in parts(ablation)
+            if part.name not in same
         ],
         changes=[(name, _flat(options)) for name, options in ablation.grid.changes.items()],
         verdicts=list(verdicts(ablation)),
@@ -83,6 +90,14 @@ def _rows(ablation: Ablation, part: Part) -> list[tuple[Kind, list[str]]]:
         (_kind(row.change), [*first_cells(row), *cells])
         for row, cells in zip(ablation.rows, part.cells, strict=True)
     ]
+
+
+def _speakers(ablation: Ablation) -> tuple[str, list[str], list[list[str]]] | None:
+    """Return the primary evaluation's name, and each speaker's difference in it."""
+    for name, comparison in ablation.judged.items():
+        table = speaker_table(comparison)
+        return None if table is None else (name, *table)
+    return None
 
 
 def _counts(ablation: Ablation) -> str:

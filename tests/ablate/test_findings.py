@@ -12,6 +12,7 @@ from emotemporal.ablate.grid import BASE, Grid
 from emotemporal.ablate.outcomes import GAP, Ablation, Row, over_seeds
 from emotemporal.ablate.page import as_html
 from emotemporal.ablate.runs import Failure
+from emotemporal.ablate.untouched import gathered, speaker_table, untouched
 from emotemporal.evaluation.comparison import compare
 from emotemporal.evaluation.results import ComparisonConfig
 from emotemporal.evaluation.statistics import BootstrapConfig
@@ -105,3 +106,48 @@ def test_the_page_shows_failures_and_lets_no_name_become_markup():
     assert "<b>bold" not in page
     assert "<i>so" not in page
     assert "killed &lt;by&gt; SIGKILL" in page
+
+
+def _clip_study() -> Ablation:
+    """A clip model that a change improves for one speaker, beside frame votes that stay."""
+    targets, speakers = balanced(10)
+    frames = predictions_with(noisy_answers(targets, 0.4, seed=9), targets, speakers)
+    base = predictions_with(noisy_answers(targets, 0.5, seed=1), targets, speakers)
+    better = predictions_with(noisy_answers(targets, 0.95, seed=2), targets, speakers)
+    first = speakers[0]
+    mixed = [b if b.subject == first else a for a, b in zip(base, better, strict=True)]
+    config = ComparisonConfig(reference=BASE, bootstrap=BootstrapConfig(num_resamples=200))
+    grid = Grid("g", "compare", {}, {"new": {}})
+    judged = {
+        "clip model": compare({BASE: [base], "new": [mixed]}, config),
+        "mean of frames": compare({BASE: [frames], "new": [frames]}, config),
+    }
+    rows = [Row(name, 1, [], {}, None) for name in (BASE, "new")]
+    return Ablation(grid, rows, judged, [], [], {"commit": "abc"})
+
+
+def test_what_no_change_touches_is_told_once_and_drawn_nowhere():
+    study = _clip_study()
+    assert list(untouched(study.judged)) == ["mean of frames"]
+    (told,) = [text for text in verdicts(study) if "mean of frames" in text]
+    assert told == "mean of frames: no change touches them; they are told once."
+    page = as_html(study)
+    assert "<h2>mean of frames</h2>" not in page
+    assert "What no change touches" in page
+
+
+def test_every_speaker_s_difference_is_shown():
+    comparison = _clip_study().judged["clip model"]
+    header, (row,) = speaker_table(comparison)
+    assert header == ["change", *comparison.subjects]
+    first, *others = (cell.split(" [")[0] for cell in row[1:])
+    assert float(first) > 20
+    assert {float(cell) for cell in others} == {0.0}
+
+
+def test_images_of_nobody_have_no_table_of_speakers():
+    assert speaker_table(_study({BASE: 0.5, "good": 0.9}).judged["faces"]) is None
+
+
+def test_what_is_said_of_several_evaluations_alike_is_said_once():
+    assert gathered([("a", "x"), ("b", "y"), ("c", "x")]) == ["a, c: x", "b: y"]
