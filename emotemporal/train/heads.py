@@ -28,7 +28,7 @@ from emotemporal.train.loop import fit
 from emotemporal.train.optim import OptimConfig
 from emotemporal.train.order import Shuffle
 from emotemporal.train.state import Keeper, Progress
-from emotemporal.train.streams import StreamConfig, Streams, as_batches
+from emotemporal.train.streams import Streams, StreamSampling, as_batches
 from emotemporal.train.task import AnyBatch, Task, Validation
 from emotemporal.train.truth import shares_shown
 from emotemporal.train.validate import JudgeBy, validate
@@ -109,7 +109,7 @@ def head_task(
                 f"{clip.source} shows {clip.emotion}, which is not one of "
                 f"{', '.join(labels.names)}; leave it out first"
             )
-    how = StreamConfig(config.sampling, config.loss_on, config.clips_per_stream, config.shuffle)
+    how = StreamSampling(config.sampling, config.loss_on, config.clips_per_stream, config.shuffle)
     streams = Streams(clips, labels, how, seed)
     emotions = [labels.index(clip.emotion) for clip in clips]
     counts = np.sum([_shown(clip, labels) for clip in clips], axis=0)

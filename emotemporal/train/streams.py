@@ -19,7 +19,7 @@ from emotemporal.train.order import Shuffle, shuffled_order
 
 
 @dataclass(frozen=True, eq=False)
-class StreamConfig:
+class StreamSampling:
     """How clips' features become training streams; the fields are those of a head's config."""
 
     sampling: SamplingConfig
@@ -41,7 +41,7 @@ class Streams:
     """Training samples by number: clip `i` in one of its views, then others of its subject."""
 
     def __init__(
-        self, clips: Sequence[ClipFeatures], labels: LabelSpace, config: StreamConfig, seed: int
+        self, clips: Sequence[ClipFeatures], labels: LabelSpace, config: StreamSampling, seed: int
     ) -> None:
         self._clips, self._labels, self._config, self._seed = clips, labels, config, seed
         self._of_subject: dict[str, list[int]] = {}

@@ -49,11 +49,14 @@ def _config(encoder, prepared, tmp_path, **changes) -> FinetuneConfig:
     return replace(config, **changes)
 
 
-def test_a_head_is_trained_and_its_checkpoint_judges_clips(encoder, prepared_savee, tmp_path):
-    progress = finetune(_config(encoder, prepared_savee, tmp_path))
+@pytest.mark.parametrize("name", ["gru", "bigru", "transformer"])
+def test_a_head_is_trained_and_its_checkpoint_judges_clips(encoder, prepared_savee, tmp_path, name):
+    config = _config(encoder, prepared_savee, tmp_path)
+    model = ModelConfig(head=name, hidden_dim=8)
+    progress = finetune(replace(config, head=replace(config.head, model=model)))
     assert progress.epoch == 2
     engine, meta = load_engine(tmp_path / "run" / "best.safetensors")
-    assert meta.model.head == "gru"
+    assert meta.model.head == name
     assert meta.labels == SAVEE_7
     assert meta.origin.data_fingerprint == load_prepared(prepared_savee).fingerprint
     prediction = judge_clip(engine, meta, load_prepared(prepared_savee).load(0))
