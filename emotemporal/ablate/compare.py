@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from emotemporal.ablate.study import CompareConfig, Study, load_study, parse_pair, seeds_of
+from emotemporal.ablate.material import group_values
+from emotemporal.ablate.study import (
+    CompareConfig,
+    Study,
+    load_study,
+    parse_pair,
+    refuse_twins,
+    seeds_of,
+)
 from emotemporal.ablate.units import Unit, run_units, units_of
 from emotemporal.baselines.frame_votes import ORDER_BLIND_VOTES
 from emotemporal.config import to_plain
@@ -18,6 +26,7 @@ from emotemporal.evaluation.comparison import compare as compare_methods
 from emotemporal.evaluation.predictions import write_predictions
 from emotemporal.evaluation.report import write_comparison
 from emotemporal.evaluation.results import Comparison, ComparisonConfig
+from emotemporal.evaluation.spelling import title
 from emotemporal.run_folder import RunFolder, git_commit
 from emotemporal.storage import write_json
 from emotemporal.train.log import build_logger
@@ -39,6 +48,7 @@ def compare(config: CompareConfig) -> Comparison:
     """
     folder = Path(config.out)
     study = load_study(config)
+    refuse_twins(study, Path(config.cache))
     identity = _identity(config, study)
     with RunFolder(folder, "compare", identity, config):
         units = units_of(config, study)
@@ -49,14 +59,18 @@ def compare(config: CompareConfig) -> Comparison:
             write_json(folder / "units" / unit.file_name, result)
         predictions = _gather(config, folder, units, study)
         for method, of_seeds in predictions.items():
-            for seed, clips in zip(seeds_of(config), of_seeds, strict=True):
+            # What is trained once has the first seed alone.
+            for seed, clips in zip(seeds_of(config), of_seeds, strict=False):
                 write_predictions(folder / "predictions" / f"{method}-seed{seed}.csv", clips)
         comparison = compare_methods(
             predictions,
             ComparisonConfig(
                 order_blind=_order_blind(config),
                 pair=parse_pair(config.pair),
-                note=config.note,
+                note=" ".join(filter(None, (config.protocol.note, config.note))),
+                protocol=config.protocol.told,
+                trained_on_judged=config.protocol.name == "speaker_dependent",
+                remarks=(*study.material.remarks, *_remarks(config, folder, units)),
                 bootstrap=config.bootstrap,
             ),
             origin={
@@ -67,6 +81,7 @@ def compare(config: CompareConfig) -> Comparison:
                 "seeds": ", ".join(str(seed) for seed in seeds_of(config)),
                 "protocol": f"{config.protocol.name}, {_how_set(config)}",
             },
+            groups=group_values(study.material, config.group_columns),
         )
         write_comparison(comparison, folder)
         _track(config, folder, comparison, predictions, identity)
@@ -79,6 +94,31 @@ def _order_blind(config: CompareConfig) -> tuple[str, ...]:
     return (*sorted(ORDER_BLIND_VOTES), *heads)
 
 
+def _remarks(config: CompareConfig, folder: Path, units: Sequence[Unit]) -> list[str]:
+    """Say what a reader must know of the rows that are no heads."""
+    told = []
+    if config.cover != "nothing":
+        told.append("Mouth, jaw and chin were covered in every picture, for every method.")
+    if config.clip_length:
+        told.append(
+            "Clip length alone: a judge that sees no face. What it gets above chance, the "
+            "recordings give away."
+        )
+    net = config.video3d.net
+    seconds = [
+        json.loads((folder / "units" / unit.file_name).read_text(encoding="utf-8"))["seconds"]
+        for unit in units
+        if config.video3d.run and unit.method == net.name
+    ]
+    if seconds:
+        told.append(
+            f"{title(net.name)}: {net.num_frames} frames of {net.size_px} px, from random weights, "
+            "one seed, its settings fixed beforehand; trained for "
+            f"{sum(seconds) / 60:.1f} minutes in all."
+        )
+    return told
+
+
 def _how_set(config: CompareConfig) -> str:
     return (
         "settings chosen inside training subjects"
@@ -89,7 +129,16 @@ def _how_set(config: CompareConfig) -> str:
 
 def _identity(config: CompareConfig, study: Study) -> dict[str, Any]:
     plain = to_plain(config)
-    for where_it_runs in ("out", "cache", "device", "workers", "tracking", "checkpoint", "data"):
+    for where_it_runs in (
+        "out",
+        "cache",
+        "device",
+        "workers",
+        "tracking",
+        "checkpoint",
+        "data",
+        "corpora",
+    ):
         plain.pop(where_it_runs)
     return {**plain, "data_fingerprint": study.data_fingerprint, "encoder": study.encoder_digest}
 
@@ -116,6 +165,7 @@ def _gather(
                 for i, clip in enumerate(study.clips)
             ]
             for seed in seeds_of(config)
+            if seed in by_seed
         ]
         for method, by_seed in found.items()
     }

@@ -47,7 +47,7 @@ def as_rows(clips: Sequence[ClipFeatures]) -> pd.DataFrame:
     )
 
 
-def fit_fold(
+def fit_fold(  # noqa: PLR0913, PLR0917 (what a fold consists of)
     clips: Sequence[ClipFeatures],
     fold: Fold,
     labels: LabelSpace,
@@ -55,10 +55,12 @@ def fit_fold(
     rate_factors: Sequence[float],
     seed: int,
     fabric: Fabric,
+    inner: Sequence[Fold] = (),
 ) -> FoldResult:
-    """Choose by inner leave-one-subject-out, then train on all of the fold's training subjects.
+    """Choose by the inner folds, then train on all of the fold's training subjects.
 
-    Without `rate_factors` nothing is chosen: the head is trained with `config` as it stands.
+    Inner folds are `inner`, or leave out each training subject in turn. Without `rate_factors`
+    nothing is chosen: the head is trained with `config` as it stands.
 
     Of `clips`, those of `fold.test` are never looked at: the clips that this function reads are
     taken out first, so corrupting the others cannot change a bit of the result.
@@ -67,16 +69,13 @@ def fit_fold(
     seed = derive_seed(seed, f"fold {fold.name}")
     choice = Choice(1.0, config.optim.epochs, {})
     if rate_factors:
-        inner = [
-            ([clips[i] for i in part.train], [clips[i] for i in part.test])
-            for part in inner_folds(as_rows(clips), fold)
-        ]
-        choice = _choose(inner, labels, config, rate_factors, seed, fabric)
+        parts = inner_parts(clips, inner or inner_folds(as_rows(clips), fold))
+        choice = _choose(parts, labels, config, rate_factors, seed, fabric)
     head, _ = train_head(
         train,
         [],
         labels,
-        _scaled(config, choice.rate_factor),
+        with_rate(config, choice.rate_factor),
         seed,
         fabric,
         MemoryKeeper(),
@@ -95,7 +94,7 @@ def _choose(
 ) -> Choice:
     curves: dict[str, list[list[float]]] = {}
     for factor in rate_factors:
-        setting = _scaled(config, factor)
+        setting = with_rate(config, factor)
         curves[str(factor)] = [
             _uar_curve(part, judged, labels, setting, derive_seed(seed, "inner", i), fabric)
             for i, (part, judged) in enumerate(inner)
@@ -117,6 +116,14 @@ def _uar_curve(
     return [row.val_uar or 0.0 for row in progress.rows]
 
 
-def _scaled(config: HeadConfig, factor: float) -> HeadConfig:
+def inner_parts(
+    clips: Sequence[ClipFeatures], folds: Sequence[Fold]
+) -> list[tuple[list[ClipFeatures], list[ClipFeatures]]]:
+    """Return each fold's clips: to train on, to judge."""
+    return [([clips[i] for i in f.train], [clips[i] for i in f.test]) for f in folds]
+
+
+def with_rate(config: HeadConfig, factor: float) -> HeadConfig:
+    """Return the settings with the learning rate times a factor."""
     rate = config.optim.learning_rate * factor
     return replace(config, optim=replace(config.optim, learning_rate=rate))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from emotemporal.ablate.outcomes import GAP, SHIFTED_SHARE, SHIFTED_UAR, Ablation, Row
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.results import MethodResult
-from emotemporal.evaluation.wording import p_value
+from emotemporal.evaluation.spelling import p_value
 
 FIRST = ("change", "seeds")
 _TRAINING = (

@@ -58,6 +58,17 @@ def apply_shift(crop: Crop, shift: Shift, strength: int, generator: np.random.Ge
     return np.ascontiguousarray(changed, dtype=np.uint8)
 
 
+def cover_mouth(crops: UInt8[np.ndarray, "t s s 3"]) -> UInt8[np.ndarray, "t s s 3"]:
+    """Return crops with mouth, jaw and chin under one even grey, where nothing speaks.
+
+    For runs that must not read lips: the same place in every frame of every clip, so that the cover
+    itself tells nothing.
+    """
+    covered = crops.copy()
+    covered[:, _within(crops.shape[1], 0.76, (0.42, 0.22), power=4)] = 128
+    return covered
+
+
 def shift_generator(seed: int, shift: Shift, image: str) -> np.random.Generator:
     """Return what one shift of one image is drawn from, whatever the other images and strengths.
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from emotemporal.config import config_digest, differences
 from emotemporal.data.augment import AugmentConfig, augment
 from emotemporal.data.prepare import PreparedSet
 from emotemporal.data.seeds import derive_seed
+from emotemporal.data.shifts import cover_mouth
 from emotemporal.labels import Emotion
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointError, CheckpointMeta
@@ -30,6 +32,7 @@ from emotemporal.timing import ClipRate, hold_indices, tick_times_ns
 from emotemporal.types import FaceClip, Target
 
 _log = logging.getLogger(__name__)
+Cover = Literal["nothing", "mouth"]
 _AT_ONCE = 32
 """Frames encoded together: enough to fill two cores, small enough for any memory."""
 
@@ -84,8 +87,11 @@ def compute_features(
     config: ViewConfig,
     folder: Path,
     device: str = "cpu",
+    cover: Cover = "nothing",
 ) -> list[ClipFeatures]:
     """Return every clip's features, from `folder` where they are there already.
+
+    With `cover` the encoder never sees that part of any face.
 
     A file's name is a digest of the encoder's weights, preprocessing, clip rate, clip, views and
     seed: another of any of them is another file, so a stale one cannot be read.
@@ -100,6 +106,7 @@ def compute_features(
         "preprocess": asdict(meta.preprocess),
         "clip_rate_hz": meta.clip_rate_hz,
         "views": asdict(config),
+        **({"cover": cover} if cover != "nothing" else {}),
     }
     rows = range(len(prepared.rows))
     return [
@@ -109,10 +116,16 @@ def compute_features(
 
 
 def encode_clip(
-    net: EmotionNet, meta: CheckpointMeta, clip: FaceClip, config: ViewConfig
+    net: EmotionNet,
+    meta: CheckpointMeta,
+    clip: FaceClip,
+    config: ViewConfig,
+    cover: Cover = "nothing",
 ) -> Float[np.ndarray, "v t d"]:
     """Encode a clip as it is and in its augmented views, on the model's clock."""
     crops = clip.crops[hold_indices(clip.times_s, ClipRate(meta.clip_rate_hz))]
+    if cover == "mouth":
+        crops = cover_mouth(crops)  # before augmentation: the cover turns with the face
     views = [crops]
     for view in range(config.num_augmented):
         # By the clip's name, not its row: a set with one clip more keeps the others' views.
@@ -135,7 +148,8 @@ def _clip_features(
     file = folder / f"{config_digest({**common, 'clip': content})}.safetensors"
     views = _read(file)
     if views is None:
-        views = encode_clip(net, meta, clip, config)
+        cover: Cover = "mouth" if common.get("cover") == "mouth" else "nothing"
+        views = encode_clip(net, meta, clip, config, cover)
         write_atomically(file, save({"views": views}))
     ticks_ns = tick_times_ns(
         float(clip.times_s[0]), float(clip.times_s[-1]), ClipRate(meta.clip_rate_hz)
