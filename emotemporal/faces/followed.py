@@ -79,7 +79,7 @@ class Followed:
         expected = self.motion
         if self.is_off:
             expected = mo.move_to(expected, *self.course.at(self.motion.time_s))
-        return Seen(expected, self.appearance, unseen_s, not self.is_detected, self.is_off)
+        return Seen(expected, self.appearance, unseen_s, not self.is_detected)
 
     def to_track(self, track_id: int, time_s: float) -> Track:
         """Return it as others know it."""

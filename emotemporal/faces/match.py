@@ -15,6 +15,7 @@ from emotemporal.faces.motion import Motion
 from emotemporal.types import Box
 
 _SOON_S = 0.3  # found again within this, a face was not away
+_AT_PLACE = 0.3  # face heights: detectors' boxes shake by a tenth
 _NEVER = 1e6
 
 
@@ -52,28 +53,29 @@ class Seen:
     unseen_s: float
     is_lost: bool
     """The last look missed it."""
-    is_crowded: bool = False
-    """It is close to somebody."""
 
 
 def is_in_reach(face: Seen, other: Motion, config: MatchConfig) -> bool:
     """Tell whether a face can have come to where another is."""
-    away_s = max(0.0, face.unseen_s - _SOON_S)
-    gate = config.max_distance + config.reach_per_s * away_s
-    return mo.gap(face.motion, other) < gate
+    return mo.gap(face.motion, other) < _gate(face, config)
 
 
 def cost_of(face: Seen, other: Motion, look: Appearance, config: MatchConfig) -> float:
     """Return how unlikely it is that a face is what is seen; infinite where it cannot be."""
-    if not is_in_reach(face, other, config):
+    gap, gate = mo.gap(face.motion, other), _gate(face, config)
+    if gap >= gate:
         return math.inf
     unlike = unlikeness(face.appearance, look)
-    cost = mo.gap(face.motion, other) + config.looks_weight * unlike
-    # Alone, a face may change its looks at once, as when a light goes on; among others, what is
-    # neither where nor like it was expected is somebody else.
-    if face.is_crowded and not face.is_lost and cost > 1.5 * config.max_distance:
-        return math.inf
-    return math.inf if face.is_lost and unlike > config.max_unlikeness else cost
+    cost = gap + config.looks_weight * unlike
+    if face.is_lost:
+        return cost if unlike <= config.max_unlikeness else math.inf
+    # Where it was expected, a face may change its looks at once, as when a light goes on; what is
+    # neither there nor like it is somebody else.
+    return cost if gap < _AT_PLACE or cost < 1.5 * gate else math.inf
+
+
+def _gate(face: Seen, config: MatchConfig) -> float:
+    return config.max_distance + config.reach_per_s * max(0.0, face.unseen_s - _SOON_S)
 
 
 def assign(

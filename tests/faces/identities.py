@@ -51,8 +51,8 @@ class NoisyDetector:
 
 
 def _shaken(box: Box, dx: float, dy: float, larger: float, score: float) -> Box:
-    half = larger / 2
-    return Box(box.x1 + dx - half, box.y1 + dy - half, box.x2 + dx + half, box.y2 + dy + half, score)
+    x1, x2 = box.x1 + dx - larger / 2, box.x2 + dx + larger / 2
+    return Box(x1, box.y1 + dy - larger / 2, x2, box.y2 + dy + larger / 2, score)
 
 
 def play(config: CrossingConfig) -> tuple[list[Frame], list[list[Seen]]]:

@@ -214,3 +214,35 @@ def test_a_clip_is_judged_against_its_one_emotion(meta, tiny_clip):
 def test_a_wrong_stream_config_is_refused(wrong, complaint):
     with pytest.raises(ValueError, match=complaint):
         StreamConfig(**wrong)
+
+
+def test_ticks_that_there_is_no_time_for_are_left_out_and_counted(meta):
+    predictor = StreamPredictor(FakeEngine(SAVEE_7), meta, STEADY)
+    predictor.step([view(0.0)], 0.0)
+    judgements = predictor.step([view(0.45)], 0.45, max_ticks=2)
+    assert [j.time_s for j in judgements] == pytest.approx([0.3, 0.4])
+    assert predictor.num_skipped == 3
+    assert predictor.period_s == pytest.approx(0.1)
+
+
+def test_a_smoother_is_told_the_true_times_of_what_is_judged(meta):
+    config = replace(STEADY, smoothing=SmoothingConfig(name="ema"))
+    rows = [(0.0, RED), (0.3, RED), (0.6, GREEN), (0.9, GREEN)]
+
+    def smoothed(max_ticks):
+        predictor = StreamPredictor(FakeEngine(SAVEE_7), meta, config)
+        done = [j for t, c in rows for j in predictor.step([view(t, c)], t, max_ticks)]
+        return {round(j.time_s, 3): j.smoothed for j in done}
+
+    every, few = smoothed(None), smoothed(1)
+    assert set(few) < set(every)
+    # An EMA over seconds: the last of three equal steps says what three steps say.
+    np.testing.assert_allclose(few[0.8], every[0.8], atol=0.02)
+
+
+def test_faces_too_small_are_passed_over(meta):
+    engine = FakeEngine(SAVEE_7)
+    predictor = StreamPredictor(engine, meta, STEADY)
+    times = (np.arange(5) / 10).tolist()
+    rows = [(t, [view(t), replace(view(t, GREEN, 1), is_usable=False)]) for t in times]
+    assert {j.track_id for j in play(predictor, rows)} == {0}
