@@ -25,6 +25,7 @@ from emotemporal.video.image import ImageError
 
 TOO_BIG, POLICY_VIOLATION, TRY_LATER, GOING_AWAY = 1009, 1008, 1013, 1001
 _BURST_S = 2.0
+_GOODBYE_S = 5.0
 _MAX_BAD = 20
 """Frames one after the other that are no picture; our page never sends one."""
 
@@ -75,9 +76,10 @@ async def _leave(socket: WebSocket, code: int, reason: str) -> None:
     if socket.application_state is not WebSocketState.CONNECTED:
         return
     try:
-        await socket.send_text(json.dumps({"type": "refused", "reason": reason}))
-        await socket.close(code, reason[:120])  # what a closing frame holds
-    except (WebSocketDisconnect, RuntimeError):  # it has gone meanwhile
+        async with asyncio.timeout(_GOODBYE_S):
+            await socket.send_text(json.dumps({"type": "refused", "reason": reason}))
+            await socket.close(code, reason[:120])  # what a closing frame holds
+    except (WebSocketDisconnect, RuntimeError, TimeoutError):  # it has gone, or does not listen
         return
 
 

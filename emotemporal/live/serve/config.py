@@ -31,7 +31,7 @@ class LimitsConfig:
     max_messages_per_s: float = 60.0
     """More, for longer than a burst of two seconds' worth, end a connection."""
     idle_s: float = 120.0
-    """A connection that says nothing for this long gives its place away."""
+    """A connection or an upload that says nothing for this long gives its place away."""
     max_upload_mb: int = 200
     """Of a video or an image that is handed over to be judged."""
     max_upload_px: int = 9_000_000

@@ -82,12 +82,21 @@ def parse_words(text: str) -> Choice | Restart:
     if kind == "restart":
         return Restart()
     if kind == "smoothing":
-        name, value = said.get("name"), said.get("value")
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if isinstance(name, str) and is_number and math.isfinite(value):
-            return Choice(name, float(value))
+        name, value = said.get("name"), _number(said.get("value"))
+        if isinstance(name, str) and math.isfinite(value):
+            return Choice(name, value)
         raise MessageError("a choice of smoothing has a name and a number as its value")
     raise MessageError(f"a message's type is {str(kind)[:40]!r}; it can be smoothing or restart")
+
+
+def _number(value: object) -> float:
+    """Return a number as float; NaN for all else, and for integers beyond any float."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
 
 
 def tell_labels(labels: LabelSpace, caution: Caution) -> list[dict[str, Any]]:

@@ -81,6 +81,7 @@ def make_server(app: Starlette, config: ServeConfig) -> uvicorn.Server:
         # Refused while it comes in, not after it was all held in memory.
         ws_max_size=1024 * config.limits.max_message_kb,
         ws_max_queue=4,
+        ws_per_message_deflate=False,  # a JPEG is compressed already
         # Ours are counted by place, with words; this is against those that open and never speak.
         limit_concurrency=16 * (config.limits.max_connections + config.limits.max_uploads),
         timeout_graceful_shutdown=3,

@@ -14,8 +14,9 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from emotemporal.live.serve.config import LimitsConfig
 from emotemporal.live.serve.house import FullError, House
 from emotemporal.live.serve.session import Session
 from emotemporal.types import Frame
@@ -53,7 +54,7 @@ async def judge_upload(request: Request) -> Response:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="emotemporal-")))
             path = folder / f"upload{suffix}"
             decoder = stack.enter_context(house.decoder())
-            await _receive(request, path, house.config.limits.max_upload_mb)
+            await _receive(request, path, house.config.limits)
         except FullError as full:
             return PlainTextResponse(str(full), 503, {"Retry-After": "30"})
         except UploadError as error:
@@ -71,18 +72,24 @@ def _suffix(name: str) -> str:
     return suffix
 
 
-async def _receive(request: Request, path: Path, max_mb: int) -> None:
-    limit = max_mb * 1_000_000
-    too_long = UploadError(413, f"a file is at most {max_mb} MB; this one is longer")
+async def _receive(request: Request, path: Path, limits: LimitsConfig) -> None:
+    limit = limits.max_upload_mb * 1_000_000
+    too_long = UploadError(413, f"a file is at most {limits.max_upload_mb} MB; this one is longer")
     if int(request.headers.get("content-length") or 0) > limit:
         raise too_long
     size = 0
-    with path.open("wb") as file:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                raise too_long
-            await asyncio.to_thread(file.write, part)
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(limits.idle_s) as patience:
+            with path.open("wb") as file:
+                async for part in request.stream():
+                    size += len(part)
+                    if size > limit:
+                        raise too_long
+                    await asyncio.to_thread(file.write, part)
+                    patience.reschedule(loop.time() + limits.idle_s)
+    except TimeoutError:
+        raise UploadError(408, f"nothing more came for {limits.idle_s:g} s") from None
     if size == 0:
         raise UploadError(400, "the file is empty")
 
@@ -95,9 +102,17 @@ class _Answer(StreamingResponse):
         self._judging = judging
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send all lines, or as many as are wanted."""
+        """Send all lines, or as many as are wanted; one that does not read loses its place."""
+        idle_s = self._judging.idle_s
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(idle_s):
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, send_in_time)
+        except TimeoutError:
+            return
         finally:
             await self._judging.close()
 
@@ -110,6 +125,7 @@ class _Judging:
     ) -> None:
         self._house, self._path, self._name, self._stack = house, path, name, stack
         self._steps = _steps(house, path, decoder)
+        self.idle_s = house.config.limits.idle_s
         self._under_way: asyncio.Future[dict[str, Any] | None] | None = None
         self._closing: asyncio.Future[None] | None = None
 
