@@ -102,7 +102,9 @@ class DatasetTable:
     def _refuse(self, is_bad: pd.Series[bool], rule: str) -> None:
         if is_bad.any():
             some = self.rows.loc[is_bad, ["path", "emotion", "split"]].head(3).to_dict("records")
-            raise ValueError(f"{self.name}: {rule}; {int(is_bad.sum())} rows break it: {some}")
+            raise ValueError(
+                f"{self.name} in {self.root}: {rule}; {int(is_bad.sum())} rows break it: {some}"
+            )
 
 
 def make_table(

@@ -38,12 +38,16 @@ class OnnxEngine:
         content: The file's bytes. Not its name: a graph could name other files beside it, and a
             checkpoint is one file.
         num_threads: Of this engine; None lets ONNX Runtime choose.
+        name: What to call the graph in an error.
 
     Raises:
         CheckpointError: Not an ONNX graph, not one of ours, or not the one that it describes.
     """
 
-    def __init__(self, content: bytes, num_threads: int | None = None) -> None:
+    def __init__(
+        self, content: bytes, num_threads: int | None = None, name: str = "the graph"
+    ) -> None:
+        self._name = name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads or 0
         # A thread that spins while it waits takes a core from those with work to do.
@@ -76,7 +80,12 @@ class OnnxEngine:
         return self._steps.run(crops)
 
     def _run(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        outputs: list[np.ndarray] = self._session.run(None, inputs)
+        try:
+            outputs: list[np.ndarray] = self._session.run(None, inputs)
+        except _CANNOT_BE_USED as error:
+            raise CheckpointError(
+                f"{self._name} cannot be run by ONNX Runtime: {_first_line(error)}"
+            ) from error
         return outputs
 
 
@@ -90,7 +99,7 @@ def open_onnx(path: Path, num_threads: int | None = None) -> OnnxEngine:
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}; 'emotemporal export' writes it")
     try:
-        return OnnxEngine(path.read_bytes(), num_threads)
+        return OnnxEngine(path.read_bytes(), num_threads, str(path))
     except CheckpointError as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from error
 

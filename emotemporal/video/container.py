@@ -17,6 +17,7 @@ from emotemporal.video.source import VideoError
 
 _MP4_FOLDERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"}
 _MAX_HEADER_BYTES = 256_000_000
+_MAX_DEPTH = 16  # real ones have five
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ def read_declared(path: Path) -> Declared:
     size = path.stat().st_size
     if size == 0:
         raise VideoError(f"{path}: empty file; fetch it again")
+    try:
+        return _read(path, size)
+    except (struct.error, IndexError, ZeroDivisionError) as error:
+        raise VideoError(f"{path}: its index is damaged ({error}); fetch it again") from error
+
+
+def _read(path: Path, size: int) -> Declared:
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
@@ -101,8 +109,10 @@ def _top_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
             length = struct.unpack(">Q", wide)[0] if len(wide) == 8 else size - start + 1
         if length == 0:  # up to the end of the file, by definition
             length = size - start
+        if length < 8:
+            raise struct.error(f"a box of {length} bytes at byte {start}")
         yield kind, start, length
-        start += max(length, 8)
+        start += length
 
 
 def _inside(box: bytes) -> bytes:
@@ -119,10 +129,12 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         start += length
 
 
-def _leaves(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _leaves(data: bytes, depth: int = 0) -> Iterator[tuple[bytes, bytes]]:
+    if depth > _MAX_DEPTH:
+        raise struct.error("boxes within boxes without end")
     for kind, body in _boxes(data):
         if kind in _MP4_FOLDERS:
-            yield from _leaves(body)
+            yield from _leaves(body, depth + 1)
         elif body[4:8] != b"dhlr":  # QuickTime's second hdlr box: of the file, not of the medium
             yield kind, body
 

@@ -149,7 +149,8 @@ class Watch:
     def _see(self, event: str, given: tuple[Any, ...]) -> None:
         if not self._is_on:
             return
-        if event in FORBIDDEN or (event == "pickle.find_class" and not _is_own(given)):
+        is_foreign_class = event == "pickle.find_class" and not _is_own(given)
+        if is_foreign_class or (event in FORBIDDEN and not _is_systems(given)):
             self.seen.append((event, repr(given)[:200]))
         elif event == "open" and len(given) == 3:
             path, mode, flags = given
@@ -158,6 +159,12 @@ class Watch:
             )
             if is_writing and isinstance(path, str) and not path.startswith(self._allowed):
                 self.seen.append((event, path, mode))
+
+
+def _is_systems(given: tuple[Any, ...]) -> bool:
+    # A decoding process that is started anew, and ctypes' search for a library.
+    told = repr(given)
+    return "/pymp-" in told or "ldconfig" in told
 
 
 def _is_own(given: tuple[Any, ...]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.hostile import TRAP, hostile_files
 from tests.faults.judges import Judge
 from tests.faults.mutate import mutate
 from tests.faults.readers import KINDS, Kind, readers_of
@@ -79,3 +80,30 @@ def test_many_broken_files_are_read_or_refused_by_name(judge, seeds, memory_fold
 def test_enough_are_tried():
     assert sum(kind.fast for kind in KINDS) >= 300
     assert sum(kind.slow for kind in KINDS) >= 5000
+
+
+@pytest.fixture(scope="session")
+def hostile(seeds_folder, seeds) -> Mapping[str, tuple[str, bytes]]:
+    return hostile_files(seeds_folder, seeds)
+
+
+def test_what_is_made_to_hurt_is_refused_by_name_runs_nothing_and_fills_nothing(
+    judge, hostile, seeds_folder, memory_folder
+):
+    bad = []
+    places = {kind.name: kind.place for kind in KINDS}
+    for number, (name, (kind, content)) in enumerate(hostile.items()):
+        folder = memory_folder / "hostile" / f"{number}" / "a"
+        path = folder / places[kind]
+        path.parent.mkdir(parents=True)
+        lay_out(folder, kind)
+        path.write_bytes(content)
+        before = files_below(memory_folder)
+        verdict = judge.read(kind, path)
+        if verdict.kind != "refused":
+            bad.append(f"{name}: {verdict}")
+        if new := files_below(memory_folder) - before:
+            bad.append(f"{name}: wrote {new}")
+        path.unlink()
+    assert not bad, "\n".join(bad)
+    assert not (seeds_folder / TRAP).exists()
