@@ -169,14 +169,27 @@ def _switch_facts(done: StagedPass, fer: FerRun | None, ema_s: float) -> dict[st
     for name, seconds in (("raw", None), (f"ema {ema_s:g} s", ema_s)):
         ours = switches_per_minute(done.judgements, our_raw, seconds)
         facts[f"label switches a minute, {name}"] = ours
-        if fer is not None:
-            answer = partial(_their_answer, fer, np.asarray(done.frame_times_s))
-            facts[f"label switches a minute, {name}, fer"] = switches_per_minute(
-                done.judgements, answer, seconds
-            )
-    if fer is not None and fer.note:
-        facts["fer"] = fer.note
+        if fer is None:
+            continue
+        theirs = partial(_their_answer, fer, np.asarray(done.frame_times_s))
+        # Where both have an answer: who finds fewer faces has fewer labels to change.
+        both = partial(_our_answer_beside, theirs)
+        facts[f"where fer has an answer too: {name}, ours and fer's"] = ", ".join(
+            f"{switches_per_minute(done.judgements, answer, seconds):.1f}"
+            for answer in (both, theirs)
+        )
+    if fer is not None:
+        theirs = partial(_their_answer, fer, np.asarray(done.frame_times_s))
+        share = np.mean([theirs(judgement) is not None for judgement in done.judgements])
+        facts["fer has an answer"] = f"at {share:.0%} of our model steps"
+        facts |= {"fer": fer.note} if fer.note else {}
     return facts
+
+
+def _our_answer_beside(
+    theirs: Callable[[Judgement], Float[np.ndarray, " k"] | None], judgement: Judgement
+) -> Float[np.ndarray, " k"] | None:
+    return None if theirs(judgement) is None else judgement.raw
 
 
 def _their_answer(
