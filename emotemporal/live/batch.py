@@ -13,6 +13,7 @@ import csv
 import io
 import json
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -232,7 +233,10 @@ class _Told:
         if reason is not None:
             self._reasons[job.name] = reason
         self._bar.set_postfix_str(f"{self._num_done} of {len(self._jobs)} files")
-        _log.info("%d of %d: %s", self._num_done, len(self._jobs), reason or job.path)
+        if self._bar.disable:  # nobody watches: a line each is what a log file wants
+            _log.info("%d of %d: %s", self._num_done, len(self._jobs), reason or job.path)
+        elif reason is not None:
+            self._bar.write(f"cannot be judged: {reason}", file=sys.stderr)
 
 
 def _expected_frames(job: Input) -> int:

@@ -185,7 +185,10 @@ class _DecordDecoder:
             count = len(self._reader)
             times = self._reader.get_frame_timestamp(np.arange(count))[:, 0]
         except (decord.DECORDError, RuntimeError) as error:
-            raise VideoError(f"{path}: not a video that decord can read ({error})") from error
+            reason = f"not a video that decord can read ({error})"
+            if "cannot find video stream" in str(error):
+                reason = "no pictures in it; is it sound alone?"
+            raise VideoError(f"{path}: {reason}") from error
         self.times_s = np.asarray(times, dtype=np.float64)
         if declared.kind == "avi":  # stores no times, only a rate; decord's are from packet order
             self.times_s = np.arange(count) / float(self._reader.get_avg_fps())
