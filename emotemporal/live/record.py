@@ -15,7 +15,7 @@ from emotemporal.live.own_set import MANIFEST, TRUTH, OwnSet
 from emotemporal.live.prompt_card import draw_prompt
 from emotemporal.live.prompts import Prompt, PromptTimes, plan_prompts
 from emotemporal.live.recording import Recording
-from emotemporal.live.window import Gui, Window
+from emotemporal.live.window import Gui, Window, has_display
 from emotemporal.stopping import stop_when_asked
 from emotemporal.types import Frame
 from emotemporal.video.camera import Camera
@@ -121,7 +121,7 @@ def record(
         gui: In place of OpenCV's window.
 
     Raises:
-        ValueError: No consent, or the person's folder was begun with other prompts.
+        ValueError: No consent, no display, or the person's folder was begun with other prompts.
         VideoError: The camera cannot be used, or a video not be written.
     """
     if not config.consent:
@@ -129,6 +129,8 @@ def record(
             f"nothing was recorded. {config.promise[0].upper()}{config.promise[1:]}. If whoever is "
             "shown agrees, say --consent true"
         )
+    if gui is None and not has_display():
+        raise ValueError("prompts are shown in a window, and there is no display here")
     prompts = plan_prompts(config.emotions, config.num_rounds, config.times, config.seed)
     kept = OwnSet(Path(config.out), config.subject, prompts, config.promise)
     left = [prompt for prompt in prompts if not kept.has(prompt)]

@@ -146,6 +146,13 @@ def test_without_consent_nothing_is_written_and_the_remedy_is_told(tmp_path, cap
     assert not out.exists()
 
 
+def test_without_a_display_it_says_so_and_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("emotemporal.live.record.has_display", lambda: False)
+    with pytest.raises(ValueError, match="no display here"):
+        record(config_for(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_stopped_it_keeps_whole_takes_and_goes_on_where_it_stopped(tmp_path, camera):
     config = config_for(tmp_path)
     first = record(config, camera, FakeGui({30: "q"}))  # in the second take
