@@ -28,9 +28,9 @@ from emotemporal.models.checkpoint import load_checkpoint
 from emotemporal.models.meta import ModelConfig
 from emotemporal.storage import file_digest
 from emotemporal.train.features import ClipFeatures, Cover, ViewConfig
-from emotemporal.train.heads import HeadConfig
+from emotemporal.train.heads import HeadConfig, refuse_more_than_features
 from emotemporal.train.log import TrackingConfig
-from emotemporal.train.optim import OptimConfig, refuse_encoder_options
+from emotemporal.train.optim import OptimConfig
 
 CLIP_LENGTH = "clip_length"
 RESERVED = ("frame", CLIP_LENGTH, "x3d_s", "x3d_xs", *FRAME_VOTES)
@@ -150,7 +150,7 @@ class CompareConfig:
             )
 
     def _refuse_bad_heads(self) -> None:
-        refuse_encoder_options(self.frame.optim)
+        refuse_more_than_features(self.frame)
         rate_hz = self.frame.sampling.clip_rate_hz
         for name, head in self.heads.items():
             if name in RESERVED or not re.fullmatch(r"[\w-]+", name):
@@ -163,7 +163,7 @@ class CompareConfig:
                     f"frame.sampling.clip_rate_hz is {rate_hz}, {name}'s "
                     f"{head.sampling.clip_rate_hz}; all are judged on the same frames"
                 )
-            refuse_encoder_options(head.optim)
+            refuse_more_than_features(head)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from emotemporal.models.meta import ModelConfig
 from emotemporal.train.balance import class_weights, epoch_order, logit_offsets
 from emotemporal.train.features import ClipFeatures
 from emotemporal.train.loop import fit
-from emotemporal.train.optim import OptimConfig
+from emotemporal.train.optim import OptimConfig, refuse_encoder_options
 from emotemporal.train.order import Shuffle
 from emotemporal.train.state import Keeper, Progress
 from emotemporal.train.streams import Streams, StreamSampling, as_batches
@@ -60,6 +60,20 @@ class HeadConfig:
                 f"loss_on is last, but a {self.model.head} answers with the mean of its frames, "
                 "which have all seen the whole clip: set loss_on to every"
             )
+
+
+def refuse_more_than_features(config: HeadConfig) -> None:
+    """Refuse a head that cannot be trained on features alone.
+
+    Raises:
+        ValueError: Its options are of an encoder, or it filters a frame classifier's answers.
+    """
+    refuse_encoder_options(config.optim)
+    if config.model.has_frame_classifier:
+        raise ValueError(
+            f"a {config.model.head} filters the answers of a trained frame classifier, and a fold "
+            "has none: take a gru with head_input features, or train it by 'finetune'"
+        )
 
 
 def new_head(

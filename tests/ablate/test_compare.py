@@ -223,6 +223,11 @@ def test_its_figures_go_to_the_tracker(config, comparison, here, monkeypatch):
             id="frozen-what",
         ),
         pytest.param({"heads": {"majority": HeadConfig()}}, "named 'majority'", id="a-vote's-name"),
+        pytest.param(
+            {"heads": {"f": HeadConfig(model=ModelConfig(head="change_filter"))}},
+            "change_filter filters the answers",
+            id="no-classifier",
+        ),
         pytest.param({"heads": {"a/b": HeadConfig()}}, "letters, digits", id="no-file-name"),
         pytest.param(
             {"nested": False, "rate_factors": (1.0, 3.0)}, "chooses nothing", id="unused-rates"
