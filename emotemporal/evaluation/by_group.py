@@ -12,6 +12,7 @@ from emotemporal.evaluation.metrics import Interval, JudgedClips, select_clips
 from emotemporal.evaluation.runs import MethodRuns
 from emotemporal.evaluation.statistics import (
     BootstrapConfig,
+    Resamples,
     draw_resamples,
     over_seeds,
     percentile_interval,
@@ -66,6 +67,7 @@ class GroupAudit:
 @dataclass(frozen=True, eq=False)
 class _Measured:
     result: GroupResult
+    resamples: Resamples
     resampled: Float[np.ndarray, " r"]
 
 
@@ -125,9 +127,9 @@ def _measure(run: MethodRuns, group: str, chosen: np.ndarray, config: BootstrapC
     confusions = resampled_confusions(answers, first.targets, len(first.labels), resamples)
     resampled = over_seeds(uar_of(confusions), replace(config, seed=0))
     mean = float(np.mean([uar_of_answers(a, first.targets, len(first.labels)) for a in answers]))
-    interval = percentile_interval(mean, resampled, config.confidence)
+    interval = percentile_interval(mean, resampled, config.confidence, resamples)
     result = GroupResult(group, len(first), len(set(first.subjects)), interval)
-    return _Measured(result, resampled)
+    return _Measured(result, resamples, resampled)
 
 
 def _widest_gap(measured: Sequence[_Measured], confidence: float) -> GroupGap:
@@ -136,5 +138,8 @@ def _widest_gap(measured: Sequence[_Measured], confidence: float) -> GroupGap:
     if best is worst:  # all alike
         worst = next(m for m in measured if m is not best)
     gap = best.result.uar.estimate - worst.result.uar.estimate
-    interval = percentile_interval(gap, best.resampled - worst.resampled, confidence)
+    # As wide as the group with fewer people demands.
+    of_fewer = min(best.resamples, worst.resamples, key=lambda resamples: resamples.num_subjects)
+    resampled = best.resampled - worst.resampled
+    interval = percentile_interval(gap, resampled, confidence, of_fewer)
     return GroupGap(best.result.group, worst.result.group, interval)

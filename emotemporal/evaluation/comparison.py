@@ -27,16 +27,14 @@ from emotemporal.evaluation.results import (
     SubjectResult,
 )
 from emotemporal.evaluation.runs import MethodRuns, gather_runs
+from emotemporal.evaluation.significance import holm, mcnemar, population_test
 from emotemporal.evaluation.statistics import (
     Resamples,
     accuracy_of,
     draw_resamples,
-    holm,
     macro_f1_of,
-    mcnemar,
     over_seeds,
     percentile_interval,
-    population_test,
     resampled_confusions,
     uar_of,
 )
@@ -108,7 +106,7 @@ def compare(
     rows = [
         row
         if row.name == reference.name
-        else _against(row, runs[row.name], reference, confusions, config)
+        else _against(row, runs[row.name], reference, confusions, resamples, config)
         for row in rows
     ]
     return Comparison(
@@ -170,7 +168,8 @@ def _method_result(
         values: Sequence[float], statistic: Callable[[_Confusions], Float[np.ndarray, "seeds r"]]
     ) -> Interval:
         resampled = over_seeds(statistic(confusions), config.bootstrap)
-        return percentile_interval(float(np.mean(values)), resampled, config.bootstrap.confidence)
+        confidence = config.bootstrap.confidence
+        return percentile_interval(float(np.mean(values)), resampled, confidence, resamples)
 
     matrices = np.stack([m.confusion for m in measured]).astype(np.float64)
     return MethodResult(
@@ -196,6 +195,7 @@ def _against(
     run: MethodRuns,
     reference: MethodRuns,
     confusions: Mapping[str, _Confusions],
+    resamples: Resamples,
     config: ComparisonConfig,
 ) -> MethodResult:
     """Hold a method against the reference: the same clips and, seed for seed, the same draws."""
@@ -208,7 +208,9 @@ def _against(
     of_subjects = [s.difference.estimate for s in row.subjects if s.difference is not None]
     population = population_test(of_subjects)
     difference = Difference(
-        uar=percentile_interval(run.mean_uar - reference.mean_uar, resampled, bootstrap.confidence),
+        uar=percentile_interval(
+            run.mean_uar - reference.mean_uar, resampled, bootstrap.confidence, resamples
+        ),
         mcnemar=test,
         holm_p=test.p_value,
         odds_ratio=matched_odds_ratio(test, bootstrap.confidence),

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from emotemporal.evaluation.metrics import Interval, exact_interval
-from emotemporal.evaluation.statistics import MIN_SUBJECTS_FOR_POPULATION, McNemarTest
+from emotemporal.evaluation.significance import McNemarTest
+from emotemporal.evaluation.statistics import MIN_SUBJECTS_FOR_POPULATION
 
 
 def matched_odds_ratio(test: McNemarTest, confidence: float = 0.95) -> Interval:

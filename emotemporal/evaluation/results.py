@@ -11,7 +11,8 @@ from jaxtyping import Float
 from emotemporal.baselines.frame_votes import FRAME_VOTES, ORDER_BLIND_VOTES
 from emotemporal.evaluation.by_group import GroupAudit
 from emotemporal.evaluation.metrics import Interval, Metrics
-from emotemporal.evaluation.statistics import BootstrapConfig, McNemarTest, PopulationTest
+from emotemporal.evaluation.significance import McNemarTest, PopulationTest
+from emotemporal.evaluation.statistics import BootstrapConfig
 from emotemporal.evaluation.trust import Trust
 from emotemporal.labels import Emotion, LabelSpace
 

@@ -17,6 +17,7 @@ from emotemporal.evaluation.replay import (
     score_settings,
     smooth,
 )
+from emotemporal.evaluation.significance import holm
 from emotemporal.evaluation.smoother_grid import (
     FAMILIES,
     Choice,
@@ -27,7 +28,7 @@ from emotemporal.evaluation.smoother_grid import (
     settings_of,
 )
 from emotemporal.evaluation.stability import pareto_set
-from emotemporal.evaluation.statistics import BootstrapConfig, holm
+from emotemporal.evaluation.statistics import BootstrapConfig
 from emotemporal.evaluation.stream_bootstrap import (
     Figures,
     draw_weights,

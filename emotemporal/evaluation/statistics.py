@@ -17,7 +17,6 @@ from jaxtyping import Bool, Float, Int
 from emotemporal.evaluation.metrics import Interval
 
 MIN_SUBJECTS_FOR_POPULATION = 10
-_MAX_EXACT_FLIPS = 16  # 65,536 ways
 _CHUNK = 1000  # resamples at once: bounds memory at about 4 MB per 1000 clips
 
 
@@ -40,36 +39,25 @@ class BootstrapConfig:
 
 @dataclass(frozen=True, eq=False)
 class Resamples:
-    """How often each clip stands in each resample; shared by all methods, which pairs them."""
+    """How much each clip weighs in each resample; shared by all methods, which pairs them."""
 
     counts: Float[np.ndarray, "r n"]
     kind: Literal["clips", "subjects"]
+    num_subjects: int
     num_lone_clips: int
     """Clips alone in their speaker and class: they never vary, so intervals are too narrow."""
-
-
-@dataclass(frozen=True)
-class PopulationTest:
-    """A sign-flip test over subjects, or why there is none."""
-
-    p_value: float | None
-    num_subjects: int
-    explanation: str
-
-
-@dataclass(frozen=True)
-class McNemarTest:
-    """Clips that only one of two methods got right, and the exact two-sided p-value."""
-
-    num_only_first: int
-    num_only_second: int
-    p_value: float
 
 
 def draw_resamples(
     subjects: Sequence[str], targets: Int[np.ndarray, " n"], config: BootstrapConfig
 ) -> Resamples:
     """Draw clips with replacement within speaker and class; from ten subjects on, subjects.
+
+    Of a cell's n clips n - 1 are drawn, and weighed n / (n - 1): plain resampling of cells as small
+    as SAVEE's makes intervals too narrow, by a sixth at 3 clips a cell.
+
+    Source: J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data", JASA 83,
+    1988.
 
     Raises:
         ValueError: No clips, or not one subject a clip.
@@ -85,12 +73,15 @@ def draw_resamples(
     if num_subjects >= MIN_SUBJECTS_FOR_POPULATION:
         even = np.full(num_subjects, 1 / num_subjects)
         drawn = generator.multinomial(num_subjects, even, size=config.num_resamples)
-        return Resamples(drawn[:, subject_codes].astype(np.float32), "subjects", 0)
+        counts = drawn[:, subject_codes].astype(np.float32)
+        return Resamples(counts, "subjects", num_subjects, num_lone_clips=0)
     counts = np.empty((config.num_resamples, len(targets)), dtype=np.float32)
     for i, size in enumerate(cell_sizes):
         even = np.full(size, 1 / size)
-        counts[:, cell.ravel() == i] = generator.multinomial(size, even, size=config.num_resamples)
-    return Resamples(counts, "clips", num_lone)
+        kept = max(size - 1, 1)
+        drawn = generator.multinomial(kept, even, size=config.num_resamples)
+        counts[:, cell.ravel() == i] = drawn * (size / kept)
+    return Resamples(counts, "clips", num_subjects, num_lone)
 
 
 def resampled_confusions(
@@ -155,77 +146,30 @@ def over_seeds(
 
 
 def percentile_interval(
-    estimate: float, resampled: Float[np.ndarray, " r"], confidence: float
+    estimate: float,
+    resampled: Float[np.ndarray, " r"],
+    confidence: float,
+    resamples: Resamples | None = None,
 ) -> Interval:
-    """Return the middle of the resampled values; no wider or narrower than what was drawn."""
-    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    """Return the middle of the resampled values; no wider or narrower than what was drawn.
+
+    Where subjects were drawn the middle is widened to what so few of them allow (the expanded
+    percentile interval): with ten, a plain one misses the truth in 8 % for 5 %.
+
+    Source: T. C. Hesterberg, "What teachers should know about the bootstrap", The American
+    Statistician 69, 2015, section 5.3.
+    """
+    tail = (1 - confidence) / 2
+    if resamples is not None and resamples.kind == "subjects":
+        tail = _expanded(tail, resamples.num_subjects)
+    low, high = np.quantile(resampled, [tail, 1 - tail])
     return Interval(estimate, float(low), float(high), confidence)
 
 
-def population_test(differences: Sequence[float]) -> PopulationTest:
-    """Test whether people in general differ, from one mean difference a subject (sign-flip).
+def _expanded(tail: float, count: int) -> float:
+    from scipy.stats import norm, t
 
-    Below ten subjects there is no p-value, whatever the differences: the explanation says why.
-    """
-    count = len(differences)
-    smallest = min(1.0, 2.0 ** (1 - count))
-    if count < MIN_SUBJECTS_FOR_POPULATION:
-        return PopulationTest(
-            None,
-            count,
-            f"No p-value for the population: with {count} "
-            f"{'subject' if count == 1 else 'subjects'} the smallest two-sided sign-flip p is "
-            f"{smallest:.3g}, however large the difference. From "
-            f"{MIN_SUBJECTS_FOR_POPULATION} subjects on one is given.",
-        )
-    return PopulationTest(
-        _sign_flip_p(np.asarray(differences, dtype=np.float64)),
-        count,
-        f"Sign-flip over {count} subjects, two-sided.",
-    )
-
-
-def _sign_flip_p(differences: Float[np.ndarray, " n"]) -> float:
-    """Flip the signs in every way up to 16 subjects, in 50,000 seeded ways beyond."""
-    count = len(differences)
-    if count <= _MAX_EXACT_FLIPS:
-        signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
-    else:
-        drawn = np.random.default_rng(0).choice([-1, 1], size=(50_000, count))
-        signs = np.concatenate([np.ones((1, count), dtype=drawn.dtype), drawn])
-    sums = np.abs(signs @ differences)
-    # The flip that changes nothing is among them; sums equal to it must not be lost by an ulp.
-    return float(np.mean(sums >= abs(differences.sum()) - 1e-12 * len(differences)))
-
-
-def mcnemar(
-    first_right: Bool[np.ndarray, " n"], second_right: Bool[np.ndarray, " n"]
-) -> McNemarTest:
-    """Compare two methods on the same clips by those that only one of them got right.
-
-    Secondary: it takes clips for independent, which those of one speaker are not.
-    """
-    from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
-
-    only_first = int(np.sum(first_right & ~second_right))
-    only_second = int(np.sum(~first_right & second_right))
-    if only_first + only_second == 0:
-        return McNemarTest(0, 0, 1.0)
-    both, neither = (
-        int(np.sum(first_right & second_right)),
-        int(np.sum(~first_right & ~second_right)),
-    )
-    table = [[both, only_first], [only_second, neither]]
-    return McNemarTest(only_first, only_second, float(exact_mcnemar(table, exact=True).pvalue))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for their number (Holm 1979), in the order given."""
-    from statsmodels.stats.multitest import multipletests
-
-    if not p_values:
-        return []
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+    return float(norm.cdf(np.sqrt(count / (count - 1)) * t.ppf(tail, count - 1)))
 
 
 def _codes(values: Sequence[str]) -> Int[np.ndarray, " n"]:

@@ -18,11 +18,11 @@ from jaxtyping import Float
 
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.replay import StreamSet
+from emotemporal.evaluation.significance import population_test
 from emotemporal.evaluation.statistics import (
     BootstrapConfig,
     macro_f1_of,
     percentile_interval,
-    population_test,
     uar_of,
 )
 from emotemporal.evaluation.stream_pieces import PieceCounts

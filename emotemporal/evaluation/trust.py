@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from emotemporal.evaluation.calibration import calibration_error
+from emotemporal.evaluation.calibration import NUM_BINS
 from emotemporal.evaluation.metrics import Interval, JudgedClips, Metrics
 from emotemporal.evaluation.statistics import Resamples, percentile_interval
 
-_MAX_ECE_RESAMPLES = 500  # each sorts all clips; a bound within 0.2 points is enough here
+_MAX_ECE_RESAMPLES = 1000  # each walks over all clips; enough for the third digit
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def measure_trust(
     nll = -np.log(np.clip(said, tiny, 1.0))
     brier = np.sum((judged.probabilities - truth) ** 2, axis=1)
     return Trust(
-        nll=percentile_interval(metrics.nll, _means(nll, resamples), confidence),
-        brier=percentile_interval(metrics.brier, _means(brier, resamples), confidence),
+        nll=percentile_interval(metrics.nll, _means(nll, resamples), confidence, resamples),
+        brier=percentile_interval(metrics.brier, _means(brier, resamples), confidence, resamples),
         ece=_ece_interval(judged, metrics.ece, resamples, confidence),
     )
 
@@ -57,10 +57,18 @@ def _ece_interval(
 ) -> Interval:
     sure = judged.probabilities.max(axis=1)
     is_right = (judged.answers == judged.targets).astype(np.float64)
-    drawn = []
-    for counts in resamples.counts[:_MAX_ECE_RESAMPLES]:
-        rows = np.repeat(np.arange(len(judged)), counts.astype(np.int64))
-        drawn.append(calibration_error(sure[rows], is_right[rows]))
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    bounds = (max(0.0, 2 * estimate - float(high)), max(0.0, 2 * estimate - float(low)))
+    order = np.argsort(sure, kind="stable")
+    gaps = (is_right - sure)[order]
+    drawn = np.array([_weighted_ece(gaps, w[order]) for w in resamples.counts[:_MAX_ECE_RESAMPLES]])
+    spread = percentile_interval(estimate, drawn, confidence, resamples)
+    bounds = (max(0.0, 2 * estimate - spread.high), max(0.0, 2 * estimate - spread.low))
     return Interval(estimate, min(bounds[0], estimate), max(bounds[1], estimate), confidence)
+
+
+def _weighted_ece(gaps: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
+    """Return the calibration error of clips in order of confidence that weigh differently."""
+    total = float(weights.sum())
+    middle = (np.cumsum(weights) - weights / 2) / total
+    bins = np.minimum((middle * NUM_BINS).astype(np.int64), NUM_BINS - 1)
+    sums = np.bincount(bins, weights=gaps * weights, minlength=NUM_BINS)
+    return float(np.abs(sums).sum() / total)

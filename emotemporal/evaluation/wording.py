@@ -193,9 +193,15 @@ def sources(comparison: Comparison) -> list[str]:
         tests += "; sign-flip over subjects (Fisher 1935)"
         effects += "; d_z (Cohen 1988), its interval by the noncentral t (Cumming and Finch 2001)"
     return [
-        "Intervals: percentile bootstrap (Efron and Tibshirani 1993); recalls: Wilson 1927; the "
-        "pair: Clopper and Pearson 1934; ECE: basic bootstrap (Davison and Hinkley 1997).",
+        f"Intervals: {_which_bootstrap(comparison)}; recalls: Wilson 1927; the pair: Clopper and "
+        "Pearson 1934; ECE: basic bootstrap (Davison and Hinkley 1997).",
         "UAR: unweighted average recall (Schuller et al. 2009). ECE over bins of equal mass: "
         "Nguyen and O'Connor 2015. Brier 1950.",
         f"Tests: {tests}; Holm 1979. Effects: {effects}.",
     ]
+
+
+def _which_bootstrap(comparison: Comparison) -> str:
+    if comparison.resampled == "subjects":
+        return "bootstrap of subjects, expanded percentiles (Hesterberg 2015)"
+    return "bootstrap within speaker and class, rescaled for small cells (Rao and Wu 1988)"

@@ -8,7 +8,7 @@ from scipy.stats import nct
 from statsmodels.stats.proportion import proportion_confint
 
 from emotemporal.evaluation.effects import cohens_dz, matched_odds_ratio
-from emotemporal.evaluation.statistics import McNemarTest
+from emotemporal.evaluation.significance import McNemarTest
 
 
 def test_the_odds_ratio_is_that_of_the_clips_on_which_two_methods_differ():

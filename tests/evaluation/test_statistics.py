@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from emotemporal.evaluation.metrics import measure, stack_predictions
+from emotemporal.evaluation.significance import holm, mcnemar, population_test
 from emotemporal.evaluation.statistics import (
     BootstrapConfig,
     accuracy_of,
     draw_resamples,
-    holm,
     macro_f1_of,
-    mcnemar,
     over_seeds,
-    population_test,
     resampled_confusions,
     uar_of,
 )
@@ -59,7 +59,7 @@ def test_without_resampling_the_figures_are_those_of_sklearn():
     targets, subjects = balanced(4)
     answers = noisy_answers(targets, 0.5, seed=3)
     resamples = draw_resamples(subjects, targets, QUICK)
-    once = type(resamples)(np.ones((1, len(targets)), dtype=np.float32), "clips", 0)
+    once = replace(resamples, counts=np.ones((1, len(targets)), dtype=np.float32))
     confusions = resampled_confusions(answers[None], targets, 7, once)
     metrics = measure(stack_predictions(predictions_with(answers, targets, subjects)))
     assert accuracy_of(confusions).item() == pytest.approx(metrics.accuracy)

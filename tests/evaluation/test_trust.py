@@ -36,6 +36,6 @@ def test_the_interval_of_a_mean_is_that_of_theory(trust):
     variance = 0.0
     for cell in set(cells):
         own = losses[[other == cell for other in cells]]
-        variance += len(own) * own.var()
+        variance += len(own) * own.var(ddof=1)
     deviation = np.sqrt(variance) / len(losses)
     assert (found.nll.high - found.nll.low) / 2 == pytest.approx(1.96 * deviation, rel=0.1)
