@@ -28,7 +28,7 @@ from emotemporal.benchmark.report import OutputConfig, Report
 from emotemporal.benchmark.switches import our_raw, shown_switches_per_minute, switches_per_minute
 from emotemporal.benchmark.truth import stability_against
 from emotemporal.inference.predictor import Judgement
-from emotemporal.live.recognise import RecogniseConfig, Recogniser
+from emotemporal.live.recogniser import RecogniseConfig, Recogniser
 from emotemporal.timing import Clock, monotonic
 from emotemporal.types import Frame
 from emotemporal.video.file import VideoFile

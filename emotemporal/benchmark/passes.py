@@ -11,7 +11,7 @@ import numpy as np
 from emotemporal.faces.ahead import AheadFollower
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.inference.predictor import Judgement
-from emotemporal.live.recognise import Recogniser
+from emotemporal.live.recogniser import Recogniser
 from emotemporal.live.stages import Moment, Stages, run_recorded
 from emotemporal.live.tables import CsvTable, csv_file
 from emotemporal.timing import Clock

@@ -5,6 +5,6 @@
 """
 
 from emotemporal.inference.predictor import Judgement
-from emotemporal.live.recognise import RecogniseConfig, Recogniser, Recognition, recognise
+from emotemporal.live.recogniser import RecogniseConfig, Recogniser, Recognition, recognise
 
 __all__ = ["Judgement", "RecogniseConfig", "Recogniser", "Recognition", "recognise"]

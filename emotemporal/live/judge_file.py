@@ -20,7 +20,7 @@ from emotemporal.live.frames import open_frames
 from emotemporal.live.outputs import LiveOutputs
 from emotemporal.live.overlay import Overlay, OverlayConfig
 from emotemporal.live.page import PageAbout
-from emotemporal.live.recognise import Recogniser
+from emotemporal.live.recogniser import Recogniser
 from emotemporal.live.recording import Recording
 from emotemporal.live.scene import Scene
 from emotemporal.live.stages import Moment, Sink, Tally, run_stages

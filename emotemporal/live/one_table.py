@@ -12,7 +12,7 @@ from emotemporal.inference.predictor import Judgement
 from emotemporal.live.files import TextOut
 from emotemporal.live.frames import open_frames
 from emotemporal.live.inputs import Input
-from emotemporal.live.recognise import Recogniser
+from emotemporal.live.recogniser import Recogniser
 from emotemporal.live.stages import Moment, Tally, run_stages
 from emotemporal.live.tables import CsvTable
 from emotemporal.video.file import VideoFile

@@ -24,7 +24,7 @@ from emotemporal.live.files import TextOut, growing_file
 from emotemporal.live.formats import TableFormat
 from emotemporal.live.inputs import Input, list_inputs
 from emotemporal.live.one_table import judge_into
-from emotemporal.live.recognise import RecogniseConfig, Recogniser
+from emotemporal.live.recogniser import RecogniseConfig, Recogniser
 from emotemporal.live.tables import CsvTable
 from emotemporal.stopping import stop_when_asked
 from emotemporal.video.image import ImageError

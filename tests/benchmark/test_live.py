@@ -14,7 +14,7 @@ from emotemporal.benchmark.switches import our_raw, switches_per_minute
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import SAVEE_7
-from emotemporal.live.recognise import RecogniseConfig
+from emotemporal.live.recogniser import RecogniseConfig
 from emotemporal.types import Box
 
 BOX = Box(0, 0, 10, 10, 1.0)
