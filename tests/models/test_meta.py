@@ -16,6 +16,7 @@ from emotemporal.models.meta import (
     FORMAT_VERSION,
     CheckpointError,
     CheckpointMeta,
+    ModelConfig,
     pack_meta,
     read_meta,
 )
@@ -59,6 +60,14 @@ def test_what_a_head_is_given_is_written_where_it_differs_alone(write, meta):
     assert read_meta(write(describe(on_logits.to_json()))) == on_logits
     with pytest.raises(ValueError, match="frame head takes features"):
         replace(on_logits.model, head="frame")
+
+
+def test_what_only_windowed_heads_have_is_written_only_of_them(meta):
+    assert "window_frames" not in meta.to_json()["model"]
+    model = ModelConfig(head="transformer", hidden_dim=8, window_frames=5)
+    windowed = replace(meta, model=model)
+    assert windowed.to_json()["model"]["window_frames"] == 5
+    assert CheckpointMeta.from_json(windowed.to_json()) == windowed
 
 
 def test_what_calibration_found_comes_back_and_is_absent_where_there_was_none(write, meta):
