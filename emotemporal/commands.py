@@ -144,6 +144,14 @@ def _compare(words: Sequence[str]) -> int:
     return 0
 
 
+def _null_check(words: Sequence[str]) -> int:
+    from emotemporal.config import parse_config
+    from emotemporal.evaluation.null_check import NullCheckConfig, check_null
+
+    print(check_null(parse_config(NullCheckConfig, words, "emotemporal null_check")))
+    return 0
+
+
 def _crossval(words: Sequence[str]) -> int:
     from emotemporal.ablate.crossval import CrossvalConfig, crossval
     from emotemporal.config import parse_config
@@ -256,6 +264,9 @@ COMMANDS: Mapping[str, Command] = {
     "calibrate": Command("find a checkpoint's temperature and thresholds", _calibrate, _DATA),
     "evaluate": Command("judge a checkpoint on a data set", _evaluate, _DATA),
     "compare": Command("frame models against clip models, with statistics", _compare, {}),
+    "null_check": Command(
+        "how often a comparison's tests find a difference where none is", _null_check, {}
+    ),
     "crossval": Command("finetune over folds of speakers, encoder and all", _crossval, {}),
     "smoothing": Command(
         "find the steadiest smoother at each lag; what --max_lag picks from", _smoothing, {}
