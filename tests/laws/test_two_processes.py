@@ -58,6 +58,7 @@ def test_two_processes_with_a_frozen_encoder_equal_one_after_twenty_steps(root, 
     assert _difference(one, other_seed) > 1e-3, "this comparison cannot fail"
 
 
+@pytest.mark.slow
 def test_torchrun_s_two_processes_train_together_as_two_of_our_own_do(root, two, tmp_path):
     theirs = _train(root, tmp_path / "theirs", *FROZEN, start=TORCHRUN)
     assert two.keys() == theirs.keys()
