@@ -106,11 +106,14 @@ class House:
         return to_smoothing(choice, self.card, self.stream.smoothing)
 
     def tell_smoothing(self, smoothing: SmoothingConfig) -> dict[str, Any]:
-        """Return a setting in words, with the lag that was measured of it, if one was."""
+        """Return a setting in words, with what it was measured to do, if it was."""
         entries = self.card.entries if self.card else ()
-        found = [e.tuned.median_lag_s for e in entries if e.smoothing == smoothing]
-        lag_s = round(found[0], 2) if found and math.isfinite(found[0]) else None
-        return {"type": "smoothing", "told": describe(smoothing), "lag_s": lag_s}
+        found = next((e.tested or e.tuned for e in entries if e.smoothing == smoothing), None)
+        told: dict[str, Any] = {"type": "smoothing", "told": describe(smoothing), "lag_s": None}
+        if found is not None and math.isfinite(found.median_lag_s):
+            told["lag_s"] = round(found.median_lag_s, 2)
+            told["missed_share"] = round(found.missed_share, 3)
+        return told
 
     def about(self) -> dict[str, Any]:
         """Return what a page needs to know before it asks for a camera."""

@@ -30,10 +30,10 @@ export class Controls {
   }
 
   /** Say how long a change takes to show, where that was measured. */
-  tell({ told, lag_s }) {
+  tell({ told, lag_s, missed_share }) {
     $("lag").textContent = lag_s === null
       ? `Set to ${told}. How far it lags was not measured for this network.`
-      : `A change shows after ${lag_s} s (median, as measured for this network).`;
+      : `Measured for this network: half of all changes show within ${lag_s} s, ${Math.round(100 * missed_share)} % never do.`;
   }
 
   get control() {

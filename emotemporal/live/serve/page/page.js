@@ -175,7 +175,7 @@ function render() {
   } else if (film) {
     const now = film.faces.at(film.now_s);
     overlay.draw(now, film.size, false, film.faces.span());
-    list.draw(film.faces.all(film.now_s), film.faces.span(), film.now_s, film.isStill ? null : seek);
+    list.draw(film.faces.all(film.now_s), film.faces.span(), film.isStill ? null : film.now_s, film.isStill ? null : seek);
     showAxis(film.isStill ? "" : clock(0), film.isStill ? "" : clock(film.faces.duration_s));
     $("seek").max = film.faces.duration_s;
     if (document.activeElement !== $("seek") || !film.shown.paused) $("seek").value = film.now_s;
