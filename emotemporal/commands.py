@@ -241,8 +241,11 @@ def _export(words: Sequence[str]) -> int:
 
 
 def _benchmark(words: Sequence[str]) -> int:
-    from emotemporal.benchmark.job import benchmark
+    from emotemporal.benchmark.job import HELP, benchmark
 
+    if words and words[0] in ("-h", "--help"):
+        print(HELP)
+        sys.exit(0)
     print(benchmark(words))
     return 0
 

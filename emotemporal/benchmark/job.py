@@ -15,6 +15,17 @@ _RECOGNISE = {
 }
 
 
+HELP = f"""usage: emotemporal benchmark {{{",".join(KINDS)}}} [--config FILE.yaml] [--option value ...]
+
+  live     a video through the live path: milliseconds a stage, frames a second, delays, switches
+  encoder  one step of every engine, by faces at once and threads, beside the machine's limits
+  decode   each video backend: all frames, and a few of them
+  data     images a second of the loader: from files, from memory, from a pack
+  train    images a second of training: the same, and on batches made before
+
+Each takes --json FILE and --compare FILE; 'emotemporal benchmark live --help' lists the rest."""
+
+
 def benchmark(words: Sequence[str]) -> str:
     """Run the benchmark that the first word names; return its table.
 
@@ -22,7 +33,7 @@ def benchmark(words: Sequence[str]) -> str:
         ValueError: There is no such benchmark, or its options are wrong.
     """
     if not words or words[0] not in KINDS:
-        found = f"{words[0]!r} is no benchmark" if words else "benchmark what?"
+        found = f"{words[0]!r} is no benchmark." if words else "benchmark what?"
         raise ValueError(f"{found} There are {', '.join(KINDS)}: 'emotemporal benchmark live'")
     kind = words[0]
     short = _SHORT | (_RECOGNISE if kind == "live" else {})
