@@ -62,6 +62,8 @@ class Follower:
         self._size_px = config.crop.size_px
         self._looker = Looker(self._detector, config.tracker.detect_every_s)
         self._tracker = FaceTracker(config.tracker)
+        self.max_unseen_s = config.tracker.max_unseen_s
+        """Between two views of one face there is no more, but where it was out of sight."""
         self._min_face_px = config.min_face_px
         self._usable: set[int] = set()
 
@@ -112,13 +114,19 @@ def follow(frames: Iterable[Frame], follower: Follower) -> Iterator[tuple[Frame,
 def gather_tracks(frames: Iterable[Frame], follower: Follower) -> list[list[FaceView]]:
     """Follow to the end; return the views of each face, in the order in which the faces came.
 
-    Keeps crops, not frames.
+    A face that was out of sight for a while makes two: what it did meanwhile is not known. Keeps
+    crops, not frames.
     """
-    tracks: dict[int, list[FaceView]] = {}
+    tracks: list[list[FaceView]] = []
+    open_tracks: dict[int, list[FaceView]] = {}
     for _, views in follow(frames, follower):
         for view in views:
-            tracks.setdefault(view.track.id, []).append(view)
-    return list(tracks.values())
+            track = open_tracks.get(view.track.id)
+            if track is None or view.time_s - track[-1].time_s > follower.max_unseen_s:
+                track = open_tracks[view.track.id] = []
+                tracks.append(track)
+            track.append(view)
+    return tracks
 
 
 def gather_clips(
@@ -128,7 +136,7 @@ def gather_clips(
     subject: str = "",
     targets: Sequence[Target] = (),
 ) -> list[FaceClip]:
-    """Follow to the end; return one clip a face. A face away for longer than the gap makes two."""
+    """Follow to the end; return one clip a face. A face out of sight for a while makes two."""
     tracks = gather_tracks(frames, follower)
     return [to_clip(views, source, subject, targets) for views in tracks]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -118,6 +119,15 @@ def test_a_face_away_for_longer_than_the_gap_comes_back_as_somebody_new(away_s, 
 
     views = views_of(np.arange(105) / 30, {10: place})
     assert {view.track.id for v in views for view in v} == ids
+
+
+def test_a_face_out_of_sight_for_a_while_keeps_its_id_and_makes_two_clips():
+    def place(t: float):
+        return None if 1.0 < t < 2.3 else (160.0, 120.0)
+
+    tracks = gather_tracks(frames(np.arange(90) / 30, {10: place}), follower())
+    assert [{view.track.id for view in track} for track in tracks] == [{0}, {0}]
+    assert all(b.time_s - a.time_s < 0.05 for track in tracks for a, b in pairwise(track))
 
 
 def test_a_face_that_has_gone_is_carried_for_the_gap_and_marked():
