@@ -42,8 +42,9 @@ class DetectorConfig:
     """Wider frames are reduced to this before the search; boxes are given in the frame's pixels."""
     haar_width_px: int = 320
     """The same for Haar, whose time and false finds grow faster with the width."""
-    min_size_px: float = 24.0
-    """Faces lower than this, in the frame's pixels, are left out: they show no expression."""
+    min_size_px: float = 16.0
+    """Faces lower than this, in the frame's pixels, are left out. Those that are larger and still
+    too small to judge (`FollowConfig.min_face_px`) are followed and marked."""
     yunet_score: float = 0.5
     """Boxes with less are left out. A face that is followed already may look like one less than
     one that is new (`TrackerConfig.start_score`)."""

@@ -14,7 +14,7 @@ from emotemporal.faces.appearance import Appearance, unlikeness
 from emotemporal.faces.motion import Motion
 from emotemporal.types import Box
 
-_SOON_S = 0.3  # found again within this, a face was not away
+_SOON_S = 0.2  # found again within this, a face was not away
 _AT_PLACE = 0.3  # face heights: detectors' boxes shake by a tenth
 _NEVER = 1e6
 
