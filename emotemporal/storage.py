@@ -17,7 +17,8 @@ from typing import Any, Self
 from emotemporal.reading import read_text
 
 # Eight characters are mkstemp's; libraries choose a format by the suffix, so it stays the last.
-_PART_NAME = re.compile(r"\..+\.[a-z0-9_]{8}\.part(\.\w+)?$")
+_PART_PREFIX = ".emotemporal."
+_PART_NAME = re.compile(r"\.emotemporal\..+\.[a-z0-9_]{8}\.part(\.\w+)?$")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -29,7 +30,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         OSError: The disk is full, the folder read-only; nothing stands under the new name then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part, held = _make_part(path.parent, f".{path.name}.", ".part")
+    handle, part, held = _make_part(path.parent, f"{_PART_PREFIX}{path.name}.", ".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -55,7 +56,7 @@ class PartFile:
     def __init__(self, target: Path) -> None:
         self.target = target
         handle, self.path, self._held = _make_part(
-            target.parent, f".{target.stem}.", f".part{target.suffix}"
+            target.parent, f"{_PART_PREFIX}{target.stem}.", f".part{target.suffix}"
         )
         os.close(handle)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
 
 from emotemporal.ablate.plan import PlannedRun, differs_from
 from emotemporal.config import ConfigError, load_yaml, parse_plain, to_plain, to_yaml
@@ -21,6 +24,7 @@ from emotemporal.timing import Clock
 _RECORD = "ablate.json"
 """What the study notes in a run folder when its job has ended."""
 _LOOK_EVERY_S = 0.3
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ def train(run: PlannedRun, start: Starter, stop: Event, clock: Clock) -> Failure
     plan = _plan_file(run, run.name)
     write_atomically(plan, to_yaml(run.config).encode())
     log = log_of(run)
+    _wait_until_free(run.folder, stop)
     at, began = _size(log), clock()
     code = start(run.job, plan, log, stop)
     if code == 0:
@@ -118,6 +123,20 @@ def train(run: PlannedRun, start: Starter, stop: Event, clock: Clock) -> Failure
         return None
     _note_time(run, clock() - began)
     return Failure(f"{run.change}, seed {run.seed}", reason_in(log, at, code), log)
+
+
+def _wait_until_free(folder: Path, stop: Event) -> None:
+    """Wait for the process of a study that was killed outright: it goes on with this very run."""
+    is_told = False
+    while folder.is_dir() and not stop.is_set():
+        try:
+            with FileLock(folder / ".lock", timeout=0):
+                return
+        except Timeout:
+            if not is_told:
+                _log.info("%s is at work still, of a study that was killed; waiting for it", folder)
+            is_told = True
+            stop.wait(_LOOK_EVERY_S)
 
 
 def judge(run: PlannedRun, name: str, start: Starter, stop: Event) -> Failure | None:

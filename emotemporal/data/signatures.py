@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,8 +17,9 @@ from jaxtyping import UInt8
 from tqdm import tqdm
 
 from emotemporal.data.table import DatasetTable, Problem
-from emotemporal.video.file import VideoError, VideoFile
 from emotemporal.video.image import ImageError, read_image
+from emotemporal.video.isolated import VideoProcess
+from emotemporal.video.source import VideoError
 
 THUMB_PX = 32
 _BLOCK = 2048  # files handed out at a time: 300,000 waiting tasks would cost more than the images
@@ -48,14 +51,15 @@ def sign_image(path: Path) -> Signature:
     return Signature(digest.hexdigest(), np.asarray(thumb, dtype=np.uint8))
 
 
-def sign_video(path: Path) -> Signature:
+def sign_video(path: Path, decoder: VideoProcess) -> Signature:
     """Decode a video to its end, so that a count which lies is found; its pictures give the digest.
 
-    Two files with the same pictures and other sound are equal.
+    Two files with the same pictures and other sound are equal. One that crashes or hangs its
+    decoder is told as unreadable.
     """
     digest = hashlib.sha1(usedforsecurity=False)
     try:
-        with VideoFile(path) as frames:
+        with decoder.open(path) as frames:
             for frame in frames:
                 digest.update(np.ascontiguousarray(frame.image).data)
     except (VideoError, OSError) as error:
@@ -89,13 +93,24 @@ def sign_table(
         workers: Threads; decoding and hashing release Python's lock.
         show_progress: A bar on standard error.
     """
-    sign: Callable[[Path], Signature] = sign_bytes
-    if how == "decoded":
-        sign = sign_image if table.kind == "images" else sign_video
     paths = list(dict.fromkeys(table.rows["path"]))
-    found = _in_parallel(sign, table.root, paths, workers, show_progress)
+    with ExitStack() as stack:
+        sign: Callable[[Path], Signature] = sign_bytes
+        if how == "decoded" and table.kind == "images":
+            sign = sign_image
+        elif how == "decoded":
+            decoders = _Decoders(stack)
+            sign = lambda path: sign_video(path, decoders.decoder)  # noqa: E731 (it binds them)
+        found = _in_parallel(sign, table.root, paths, workers, show_progress)
     by_path = dict(zip(paths, found, strict=True))
     return [by_path[path] for path in table.rows["path"]]
+
+
+class _Decoders(threading.local):
+    """A process that decodes, for each thread that asks; they end with `stack`."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.decoder = stack.enter_context(VideoProcess())
 
 
 def _in_parallel(

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from emotemporal.storage import JsonlLog, read_jsonl
+from emotemporal.train.guard import GuardedLogger
 from emotemporal.train.history import (
     HEADER,
     EpochRow,
@@ -176,7 +177,7 @@ def build_logger(
     if config.wandb == "off":
         return NoLogger()
     try:
-        return WandbLogger(config, folder, job, job_config)
+        return GuardedLogger(WandbLogger(config, folder, job, job_config), folder)
     except Exception as error:  # wandb's own errors share no type, and none may stop a training
         _log.warning("wandb could not start (%s); the JSONL in %s is complete", error, folder)
         return NoLogger()
@@ -190,6 +191,8 @@ class RunLog:
         self._logger = logger
         self._jsonl = JsonlLog(folder / "log.jsonl", keep_up_to_step=done.step)
         logged = {row["step"] for row in read_jsonl(folder / "log.jsonl")}
+        if done.rows:  # the same kill leaves the last epoch's picture out
+            draw_curves(done.rows, folder / "curves.png", folder.name)
         for row in done.rows:  # a kill between saving the state and logging leaves one out
             if row.step not in logged:
                 self._jsonl.append({"step": row.step, **row.values()})
@@ -228,5 +231,7 @@ class RunLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._jsonl.__exit__(kind, error, trace)
-        self._logger.finish()
+        try:
+            self._jsonl.__exit__(kind, error, trace)
+        finally:
+            self._logger.finish()

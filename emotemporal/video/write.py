@@ -109,7 +109,8 @@ class VideoWriter:
                 self.codec = codec
                 return writer
         raise VideoError(
-            f"{self.path}: OpenCV cannot write {width} x {height} as {' or '.join(self._codecs)}"
+            f"{self.path}: OpenCV cannot write {width} x {height} as "
+            f"{' or '.join(self._codecs)}; is the disk full?"
         )
 
     def _check(self, part: Path) -> None:
