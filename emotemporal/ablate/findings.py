@@ -29,7 +29,7 @@ def headline(ablation: Ablation) -> str:
     down = {name: gain for name, gain in gains.items() if gain.high < 0}
     if not up and not down:
         what = "The one change does not differ" if len(gains) == 1 else "No change differs"
-        return f"{what} from the base in UAR on {where} beyond the noise."
+        return f"{what} from the base in UAR beyond the noise, on {where}."
     found = []
     if up:
         most = max(up, key=lambda name: up[name].estimate)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from emotemporal.ablate.outcomes import GAP, SHIFTED_SHARE, SHIFTED_UAR, Ablation, Row
 from emotemporal.ablate.table import all_cells, header, method_of
+from emotemporal.ablate.untouched import untouched, untouched_rows
 from emotemporal.evaluation.metrics import Interval
 
 _FIGURES = (
@@ -49,13 +50,20 @@ def as_text(ablation: Ablation) -> str:
     """Return the table for a terminal, turned: one block a change, what failed at the end."""
     titles = header(ablation)
     width = max(map(len, titles))
+    same = tuple(f"{name}: " for name in untouched(ablation.judged))
     blocks = []
     for row in all_cells(ablation):
         named = list(zip(titles, row, strict=True))
         lines = [
-            f"  {title:<{width}}  {cell}" for title, cell in named[1:] if cell not in ("", "-")
+            f"  {title:<{width}}  {cell}"
+            for title, cell in named[1:]
+            if cell not in ("", "-") and not title.startswith(same)
         ]
         blocks.append("\n".join([row[0], *lines]))
+    beside = untouched_rows(ablation)
+    if beside:
+        rows = [f"  {name:<{width}}  UAR {uar} %" for name, _, uar in beside]
+        blocks.append("\n".join(["the same in every row", *rows]))
     failed = [f"failed: {f.what}: {f.reason}\n  log: {f.log}" for f in ablation.failures]
     return "\n\n".join([*filter(None, [ablation.grid.question]), *blocks, *failed])
 

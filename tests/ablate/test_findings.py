@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emotemporal.ablate.findings import caveats, headline, verdicts
-from emotemporal.ablate.formats import as_latex, escape_latex
+from emotemporal.ablate.formats import as_latex, as_text, escape_latex
 from emotemporal.ablate.grid import BASE, Grid
 from emotemporal.ablate.outcomes import GAP, Ablation, Row, over_seeds
 from emotemporal.ablate.page import as_html
@@ -52,7 +52,9 @@ def test_the_headline_names_the_best_and_the_worst_change():
 
 def test_a_study_without_a_finding_says_so():
     found = headline(_study({BASE: 0.5, "same": 0.5}))
-    assert found == "The one change does not differ from the base in UAR on faces beyond the noise."
+    assert (
+        found == "The one change does not differ from the base in UAR beyond the noise, on faces."
+    )
 
 
 def test_each_change_has_a_sentence_and_speaks_of_these_images():
@@ -131,6 +133,7 @@ def test_what_no_change_touches_is_told_once_and_drawn_nowhere():
     assert list(untouched(study.judged)) == ["mean of frames"]
     (told,) = [text for text in verdicts(study) if "mean of frames" in text]
     assert told == "mean of frames: no change touches them; they are told once."
+    assert as_text(study).count("mean of frames") == 1
     page = as_html(study)
     assert "<h2>mean of frames</h2>" not in page
     assert "What no change touches" in page
