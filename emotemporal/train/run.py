@@ -141,7 +141,7 @@ def one_run(
         if fabric.is_global_zero:
             try:
                 held.enter_context(RunFolder(folder, job, identity, config))
-            except RunFolderError as error:
+            except (RunFolderError, OSError) as error:  # a folder that is read-only, a full disk
                 refusal = str(error)
         # Not told, the others would wait for a first process that has left.
         refusal = fabric.broadcast(refusal)
