@@ -15,7 +15,7 @@ _RECOGNISE = {
 }
 
 
-HELP = f"""usage: emotemporal benchmark {{{",".join(KINDS)}}} [--config FILE.yaml] [--option value ...]
+HELP = """usage: emotemporal benchmark KIND [--config FILE.yaml] [--option value ...]
 
   live     a video through the live path: milliseconds a stage, frames a second, delays, switches
   encoder  one step of every engine, by faces at once and threads, beside the machine's limits
