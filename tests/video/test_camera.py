@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import http.server
+import socket
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ import pytest
 from emotemporal.video.camera import Camera
 from emotemporal.video.capture import CameraConfig
 from emotemporal.video.source import LiveSource, SourceStatus, VideoError
+from emotemporal.video.write import VideoWriter
 from tests.video.devices import Device, Script
 
 QUICK = CameraConfig(
@@ -218,3 +223,44 @@ def test_a_status_says_itself(status, words):
 def test_impossible_waits_are_refused(changes, complaint):
     with pytest.raises(ValueError, match=complaint):
         CameraConfig(**changes)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def address(tmp_path):
+    """Where a folder is served from, on this computer."""
+    handler = partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_video_is_read_by_http_to_its_end(tmp_path, address):
+    with VideoWriter(tmp_path / "clip.avi", 50.0) as video:
+        for level in range(10):
+            video.write(np.full((48, 64, 3), 20 * level, np.uint8))
+    with Camera(f"{address}/clip.avi", replace(QUICK, open_timeout_s=20)) as camera:
+        frames = list(camera)
+    assert 5 <= len(frames) <= 10
+    assert frames[-1].image.mean() > 100
+    assert not threads()
+
+
+def test_a_stream_that_is_not_there_is_told(address):
+    with pytest.raises(VideoError, match=r"missing\.avi cannot be opened; is the address right"):
+        Camera(f"{address}/missing.avi").__enter__()
+
+
+def test_a_server_that_never_answers_is_given_up_in_time():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        config = replace(QUICK, open_timeout_s=0.3, read_timeout_s=0.3)
+        with pytest.raises(VideoError, match="cannot be opened"):
+            Camera(f"http://127.0.0.1:{port}/clip.avi", config).__enter__()
