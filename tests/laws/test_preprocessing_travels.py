@@ -32,6 +32,8 @@ CROP = CropConfig(size_px=96, maps={"haar": CropMap(1.06, 0.015), "yunet": CropM
 
 OF_THE_CHECKPOINT = (PreprocessConfig, CropConfig, CropMap, SamplingConfig, ModelConfig)
 WORDS = {"std", "normalise", "interpolation", "crop", "preprocess", "rate", "fps", "colour", "grey"}
+OF_THE_SOURCE = {"images.rate_hz"}
+"""When the pictures of a folder were taken, which is not the model's clock."""
 NAMES = {"mean", "pixel_mean", "size", "size_px", "crop_px", "input_px", "input_size"}
 
 
@@ -167,6 +169,7 @@ def overriding_options(kind: type) -> list[str]:
     for name, hint in options_of(kind):
         last = name.rpartition(".")[2]
         is_named_so = last in NAMES or not WORDS.isdisjoint(last.split("_"))
+        is_named_so &= name not in OF_THE_SOURCE
         if is_named_so or any(inner in OF_THE_CHECKPOINT for inner in types_in(hint)):
             found.append(name)
     return found
