@@ -110,7 +110,7 @@ def _shuffled(
 
 def _join(
     first: ClipFeatures,
-    seen: Sequence[Float[np.ndarray, "t d"]],
+    seen: Sequence[Float[np.ndarray, "_ d"]],
     parts: Sequence[_Frames],
     loss_on: LossOn,
 ) -> FeatureSample:
