@@ -102,7 +102,7 @@ class Follower:
     def _is_usable(self, track: Track) -> bool:
         # Some slack for one that was: a face at the limit must not come and go with its box.
         slack = 0.9 if track.id in self._usable else 1.0
-        return track.box.height_px >= slack * self._min_face_px
+        return bool(track.box.height_px >= slack * self._min_face_px)
 
 
 def follow(frames: Iterable[Frame], follower: Follower) -> Iterator[tuple[Frame, list[FaceView]]]:
