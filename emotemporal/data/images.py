@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from emotemporal.data.augment import AugmentConfig, augment
+from emotemporal.data.augment import AugmentConfig, augment, far_and_compressed
+from emotemporal.data.changes import draw_changes
 from emotemporal.data.collate import Sample
 from emotemporal.data.table import DatasetTable, box_of, file_of
 from emotemporal.faces.crop import CropConfig, crop_face, whole_crop
 from emotemporal.preprocess import PreprocessConfig, preprocess
 from emotemporal.video.image import read_image
+
+ChangeOn = Literal["loader", "device"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,9 @@ class ImageSet:
     crops: CropSource
     augment: AugmentConfig | None = None
     """None where the images are judged, not trained on."""
+    change_on: ChangeOn = "loader"
+    """With `device`, samples come at the network's size, changed only as a batch cannot be; the
+    rest is the caller's (`augment_batch`)."""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -43,11 +49,15 @@ class ImageSet:
             ImageError: The file cannot be read, by name.
         """
         crops = self.crops.get(self, index)[None]
-        if self.augment is not None:
+        if self.augment is not None and self.change_on == "loader":
             crops = augment(crops, self.augment, generator)
+        frames = preprocess(crops, self.preprocess)
+        if self.augment is not None and self.change_on == "device":
+            drawn = draw_changes(self.augment, self.preprocess.size_px, generator)
+            frames = far_and_compressed(frames, drawn)
         rows = self.table.rows
         return Sample(
-            frames=preprocess(crops, self.preprocess),
+            frames=frames,
             targets=self.targets[index][None].astype(np.float32),
             target_mask=np.ones(1, dtype=np.bool_),
             subject=str(rows["subject"].iloc[index]),

@@ -38,6 +38,7 @@ from emotemporal.train.optim import refuse_encoder_options
 from emotemporal.train.run import (
     RunConfig,
     build_fabric,
+    fit_to_device,
     identity_of,
     make_origin,
     one_run,
@@ -89,8 +90,6 @@ class FinetuneConfig:
                 f"{', '.join(both)}: held out and validation at once. Selection never looks at "
                 "what is reported; choose other validation subjects."
             )
-        if not self.train_encoder:
-            refuse_encoder_options(self.head.optim)
         if self.train_encoder and self.head.clips_per_stream > 1:
             raise ValueError("clips_per_stream above 1 needs features: set train_encoder to false")
         if self.truth and self.head.model.answer == "last":
@@ -104,6 +103,13 @@ class FinetuneConfig:
             raise ValueError("a frame classifier that stands still needs an encoder that does")
         if self.validation and self.validation_data:
             raise ValueError("validation and validation_data both choose the epoch; give one")
+        if not self.train_encoder:
+            self._refuse_what_an_encoder_learns_by()
+
+    def _refuse_what_an_encoder_learns_by(self) -> None:
+        refuse_encoder_options(self.head.optim)
+        if self.run.channels_last or self.run.compile:
+            raise ValueError("channels_last and compile are of an encoder that trains")
 
 
 def finetune(config: FinetuneConfig) -> Progress:
@@ -135,6 +141,7 @@ def finetune(config: FinetuneConfig) -> Progress:
         described = _describe(config, labels, meta, chosen)
         if config.train_encoder:
             whole = with_new_head(net, described, config.seed)
+            fit_to_device(whole.encoder, config.run)
             task = _frames_task(config, labels, chosen, whole, described, fabric)
         else:
             task = _features_task(config, labels, chosen, net, meta, fabric)

@@ -8,18 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 from torch import nn
 
 from emotemporal.data.augment import AugmentConfig
 from emotemporal.data.collate import Batch
-from emotemporal.data.images import CropSource, ImageCache, ImageSet
-from emotemporal.data.loading import batch_rows, load_batches
-from emotemporal.data.mix import MixConfig, mix_batch
+from emotemporal.data.images import ChangeOn, CropSource, ImageCache, ImageSet
+from emotemporal.data.loading import batch_rows
+from emotemporal.data.mix import MixConfig
 from emotemporal.data.packed import pack
 from emotemporal.data.readers import DatasetConfig, load_dataset
-from emotemporal.data.seeds import derive_seed
 from emotemporal.data.select import cap_per_class, take_share
 from emotemporal.data.table import DatasetTable, fingerprint, soft_targets
 from emotemporal.faces.crop import CropConfig
@@ -35,6 +33,7 @@ from emotemporal.train.balance import (
     logit_offsets,
     training_prior,
 )
+from emotemporal.train.image_batches import ImageBatches
 from emotemporal.train.image_tables import SelectOn, choose_tables
 from emotemporal.train.networks import answering_under, frame_logits, whole_net
 from emotemporal.train.official import judge_official, judged_batches, read_all
@@ -43,6 +42,7 @@ from emotemporal.train.run import (
     RunConfig,
     build_fabric,
     build_net,
+    fit_to_device,
     identity_of,
     make_origin,
     one_run,
@@ -83,6 +83,9 @@ class PretrainConfig:
     """Share of the epochs that train at `early_size_px`."""
     crop: CropConfig = field(default_factory=CropConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    augment_on: ChangeOn = "loader"
+    """`device`: a batch at a time, at the network's size, so that a GPU does not wait; only far
+    cameras and JPEG are left to the loader."""
     mix: MixConfig = field(default_factory=MixConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     cache_mb: int = 1024
@@ -197,7 +200,9 @@ def _image_set(
     crops: CropSource = ImageCache(cache_mb << 20)
     if config.packed:
         crops = pack(Path(config.packed), table, config.crop, max(1, config.run.num_workers))
-    return ImageSet(table, targets, config.preprocess, config.crop, crops, augment)
+    return ImageSet(
+        table, targets, config.preprocess, config.crop, crops, augment, config.augment_on
+    )
 
 
 def _build_net(config: PretrainConfig, labels: LabelSpace) -> EmotionNet:
@@ -205,6 +210,7 @@ def _build_net(config: PretrainConfig, labels: LabelSpace) -> EmotionNet:
     if config.init != "none":
         _log.info("%s", initialise(net.encoder, config.model.encoder, config.init))
     net.encoder.requires_grad_(not config.freeze_encoder)
+    fit_to_device(net.encoder, config.run)
     return net
 
 
@@ -231,14 +237,13 @@ def _build_task(
     classes = sets.train.targets.argmax(axis=1)
     counts = sets.train.targets.sum(axis=0)
 
+    loader = ImageBatches(config.mix, config.seed, fabric.global_rank, workers, fabric.device)
+
     def batches(epoch: int, first: int) -> Iterable[Batch]:
         order = epoch_order(classes, optim, config.seed, epoch)
         rows = batch_rows(order, optim.batch_size, fabric.global_rank, fabric.world_size)
         images = replace(sets.train, preprocess=config.preprocess_in(epoch))
-        loaded = load_batches(images, rows[first:], config.seed, epoch, workers)
-        for number, batch in enumerate(loaded, start=first):
-            seed = derive_seed(config.seed, "mix", epoch, number, fabric.global_rank)
-            yield mix_batch(batch, config.mix, torch.Generator().manual_seed(seed))
+        return loader.load(images, rows, epoch, first)
 
     def judge(judged: nn.Module) -> Validation:
         return validate(judged, frame_logits, judged_batches(sets.validation), labels, config.model)

@@ -43,7 +43,10 @@ _ANSWERS = "validation.csv"
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Where and with what a job runs. None of it changes what is learned, but `precision`."""
+    """Where and with what a job runs; of it only `precision` changes what is learned.
+
+    And `channels_last` and `compile`, by rounding alone.
+    """
 
     out: str = "runs/latest"
     """The run folder. It belongs to one config: the same one resumes, another is refused."""
@@ -51,6 +54,10 @@ class RunConfig:
     devices: int = 1
     """Processes, one a device. Under torchrun: as many as it started, whatever stands here."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    channels_last: bool = False
+    """Keep the encoder's weights in the order in which GPUs convolve in 16 bits."""
+    compile: bool = False
+    """Compile the encoder (torch.compile): minutes at the start, needs a C++ compiler on a CPU."""
     num_workers: int = 0
     """Processes that load data; 0 loads in the training process."""
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -96,6 +103,14 @@ def build_net(model: ModelConfig, num_labels: int, seed: int) -> EmotionNet:
         return EmotionNet(model, num_labels)
 
 
+def fit_to_device(encoder: nn.Module, run: RunConfig) -> None:
+    """Give an encoder that learns the memory layout and the compiled code that `run` asks for."""
+    if run.channels_last:
+        encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if run.compile:
+        encoder.compile()
+
+
 def make_origin(config: object, seed: int, data_fingerprint: str) -> Origin:
     """Say where a result comes from (law 8)."""
     return Origin(
@@ -120,7 +135,7 @@ def identity_of(config: object, data_fingerprint: str, *files: Path) -> dict[str
     run = plain.pop("run")
     return {
         **plain,
-        "precision": run["precision"],
+        **{name: run[name] for name in ("precision", "channels_last", "compile")},
         "data_fingerprint": data_fingerprint,
         "digests": {str(file): file_digest(file) for file in files},
     }
