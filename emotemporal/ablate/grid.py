@@ -87,7 +87,7 @@ def read_grid(name: str, overrides: Sequence[str] = ()) -> Grid:
         values = merge(values, _override(text))
     values["base"] = _base(values.get("base"), path)
     known = {field.name for field in fields(Grid)}
-    if unknown := sorted({*values} - known):
+    if unknown := sorted(map(str, {*values} - known)):
         raise ConfigError(
             f"{path} has {', '.join(unknown)}, which a grid does not; "
             f"it has {', '.join(sorted(known))}"

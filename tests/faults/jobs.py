@@ -33,6 +33,7 @@ class Inputs:
     """A frame checkpoint with the crop of `prepared`."""
     gru: Path
     scene: Path
+    second_scene: Path
 
 
 def job_words(name: str, inputs: Inputs, folder: Path) -> Sequence[str]:
@@ -65,6 +66,10 @@ def job_words(name: str, inputs: Inputs, folder: Path) -> Sequence[str]:
         "predict": (
             "predict", str(inputs.scene), str(inputs.scene), "--checkpoint", str(inputs.gru),
             "--detector.name", "haar", "--csv", "table.csv",
+        ),
+        "predict-folder": (
+            "predict", str(inputs.scene), str(inputs.second_scene), "--checkpoint",
+            str(inputs.gru), "--detector.name", "haar", "--out", "judged",
         ),
     }  # fmt: skip
     return words[name]

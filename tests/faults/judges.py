@@ -112,6 +112,7 @@ def _verdict(read: Read, path: Path, watch: Watch) -> tuple[str, str]:
         # So is a change of a grid, which stands by its name in the one file that was given.
         names = (path.name.split(".")[0], str(path.parent), "the base cannot be", "change '")
         is_named = any(name in str(error) for name in names)
+        is_named |= isinstance(error, FileNotFoundError)  # a file that this one names
         kind = "refused" if is_named else "refused without a name"
         told = f"{type(error).__name__}: {error}"[:1500]
         if not is_named:

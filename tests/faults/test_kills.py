@@ -16,7 +16,14 @@ from tests.faults.kills import Ended, Kill, Zygote, choose_kills, contents, resu
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL and fork")
 
 NUM_FAST = {"pretrain": 1, "finetune": 2, "prepare": 2, "ablate": 1, "predict": 2}
-NUM_SLOW = {"pretrain": 14, "finetune": 12, "prepare": 10, "ablate": 8, "predict": 6}
+NUM_SLOW = {
+    "pretrain": 12,
+    "finetune": 12,
+    "prepare": 10,
+    "ablate": 8,
+    "predict": 4,
+    "predict-folder": 4,
+}
 """Fifty."""
 
 
@@ -27,7 +34,8 @@ def zygote() -> Iterator[Zygote]:
 
 
 @pytest.fixture(scope="session")
-def inputs(affectnet_root, prepared_savee, make_checkpoint, tiny_scene) -> Inputs:
+def inputs(affectnet_root, prepared_savee, make_checkpoint, tiny_scene, memory_folder) -> Inputs:
+    (memory_folder / "second.mp4").write_bytes(tiny_scene.read_bytes())
     return Inputs(
         images=affectnet_root,
         videos=prepared_savee.parent / "savee",
@@ -35,6 +43,7 @@ def inputs(affectnet_root, prepared_savee, make_checkpoint, tiny_scene) -> Input
         encoder=make_checkpoint("frame", crop_px=96),
         gru=make_checkpoint(),
         scene=tiny_scene,
+        second_scene=memory_folder / "second.mp4",
     )
 
 
@@ -99,3 +108,8 @@ def test_a_job_killed_at_many_points_and_run_again_leaves_the_same_bytes(jobs, j
 
 def test_fifty_points_are_tried():
     assert sum(NUM_SLOW.values()) == 50
+
+
+@pytest.mark.slow
+def test_a_training_with_two_loader_workers_leaves_the_same_bytes_after_a_kill(jobs):
+    check(jobs, "pretrain-2-workers", seed=3, number=2)
