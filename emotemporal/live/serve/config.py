@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emotemporal.faces.detect import DetectorConfig
+from emotemporal.faces.follow import FollowConfig
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.load import EngineChoice
 from emotemporal.inference.pick import refuse_both
@@ -91,6 +92,8 @@ class ServeConfig:
     """Emotions that are not shown by name, with commas. Not given: as the checkpoint says."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    min_face_px: float = FollowConfig.min_face_px
+    """Faces lower than this in the picture are followed, and told as too small to judge."""
     max_faces: int = 8
     """Of a connection: the faces followed longest are judged; others wait."""
     limits: LimitsConfig = field(default_factory=LimitsConfig)

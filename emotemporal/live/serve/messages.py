@@ -114,8 +114,15 @@ def tell_labels(labels: LabelSpace, caution: Caution) -> list[dict[str, Any]]:
 
 
 def tell_faces(views: Sequence[FaceView], width: int, height: int) -> list[dict[str, Any]]:
-    """Return who is where, in shares of the picture."""
-    return [{"id": view.track.id, "box": _shares(view.track.box, width, height)} for view in views]
+    """Return who is where, in shares of the picture, and who is large enough to be judged."""
+    return [
+        {
+            "id": view.track.id,
+            "box": _shares(view.track.box, width, height),
+            "is_usable": view.is_usable,
+        }
+        for view in views
+    ]
 
 
 def tell_judgements(

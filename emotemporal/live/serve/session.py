@@ -117,8 +117,8 @@ class Session:
         }
 
     def _new_follower(self) -> Follower:
-        config = self._config
-        return Follower(FollowConfig(config.detector, config.tracker, self._model.meta.crop))
+        config, crop = self._config, self._model.meta.crop
+        return Follower(FollowConfig(config.detector, config.tracker, crop, config.min_face_px))
 
     def _new_predictor(self) -> StreamPredictor:
         return StreamPredictor(self._model.engine, self._model.meta, self._stream)

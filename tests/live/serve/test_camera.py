@@ -70,6 +70,13 @@ def test_eight_cameras_at_once_see_their_own_faces_and_the_slowest_gets_its_shar
         assert int(np.argmax(last["smoothed"])) == tint, NAMES[tint]
 
 
+def test_a_face_too_small_to_judge_is_told_as_such(model, face_jpeg):
+    with serving(model, min_face_px=400.0) as port, visiting(port) as client:
+        answers = [client.show(0.1 * i, face_jpeg) for i in range(4)]
+    assert [face["is_usable"] for answer in answers for face in answer["faces"]] == [False] * 4
+    assert not any(answer["judgements"] for answer in answers)
+
+
 def test_the_newest_frame_wins(make_checkpoint, scene_of):
     gate, begun = threading.Event(), threading.Event()
 

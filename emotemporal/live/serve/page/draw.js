@@ -1,5 +1,5 @@
 // Faces drawn over the picture, in the language of the recorded overlay: corners, a plate, bars, a strip.
-import { colourOf, words } from "./faces.js";
+import { colourOf, wordsOf } from "./faces.js";
 
 const PLATE = "rgba(18, 20, 24, 0.86)", TRACK = "#3e424a", INK = "#f5f6f8", FAINT = "#aab0ba";
 const NUM_BARS = 3;
@@ -61,7 +61,7 @@ export class Overlay {
     if (face.latest && area.h > 0.5 * card.h) {
       for (const side of ["right", "left", "below", "above"]) options.push(beside(area, card, side, unit, width, height));
     }
-    const { name, note } = words(face.latest, this.names);
+    const { name, note } = wordsOf(face, this.names);
     context.font = font(unit);
     const tag = { w: context.measureText(`${name}  ${note}`).width + 3 * unit, h: 2.35 * unit, isTag: true };
     for (const side of ["above", "below", "inside"]) options.push(beside(area, tag, side, unit, width, height));
@@ -73,7 +73,7 @@ export class Overlay {
 
   put(context, face, place, unit, span) {
     const pad = 0.5 * unit;
-    const { name, note, isSure } = words(face.latest, this.names);
+    const { name, note, isSure } = wordsOf(face, this.names);
     const colour = colourOf(face.latest, this.names) ?? FAINT;
     plate(context, place, 0.4 * unit);
     const x = place.x + pad, right = place.x + place.w - pad, y = place.y + (place.isTag ? 0.3 : 0.5) * unit;

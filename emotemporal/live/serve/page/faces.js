@@ -9,6 +9,13 @@ export function words(judgement, names) {
   return { name, note: `${Math.round(100 * judgement.smoothed[index])} %`, isSure: true };
 }
 
+/** The words for a face, which may be out of sight, or too small to be judged. */
+export function wordsOf(face, names) {
+  if (face.away) return { name: face.away, note: "", isSure: false };
+  if (face.is_usable === false) return { name: "too small", note: "", isSure: false };
+  return words(face.latest, names);
+}
+
 export function colourOf(judgement, names) {
   if (!judgement || judgement.is_warm_up || judgement.shown === null) return null;
   return names.get(judgement.shown).colour;
@@ -25,8 +32,8 @@ export class LiveFaces {
   take(message) {
     this.time_s = message.time_s;
     const now = new Map();
-    for (const { id, box } of message.faces) {
-      now.set(id, { id, box, history: this.byId.get(id)?.history ?? [] });
+    for (const { id, box, is_usable } of message.faces) {
+      now.set(id, { id, box, is_usable, history: this.byId.get(id)?.history ?? [] });
     }
     for (const judgement of message.judgements) now.get(judgement.id)?.history.push(judgement);
     for (const { history } of now.values()) {
@@ -36,7 +43,7 @@ export class LiveFaces {
   }
 
   at() {
-    return [...this.byId.values()].map((face) => ({ ...face, latest: face.history.at(-1) }));
+    return [...this.byId.values()].map((face) => ({ ...face, latest: face.is_usable ? face.history.at(-1) : null }));
   }
 
   /** From when to when a face's timeline goes. */

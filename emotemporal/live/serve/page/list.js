@@ -1,5 +1,5 @@
 // The faces beside the picture, for those who read and for those who listen.
-import { colourOf, words } from "./faces.js";
+import { colourOf, wordsOf } from "./faces.js";
 import { fit, timeline } from "./draw.js";
 
 export class FaceList {
@@ -34,7 +34,7 @@ export class FaceList {
   }
 
   fill(row, face, span, now_s, seek) {
-    const said = face.away ? { name: face.away, note: "", isSure: false } : words(face.latest, this.names);
+    const said = wordsOf(face, this.names);
     if (row.name.textContent !== said.name) row.name.textContent = said.name;
     if (row.note.textContent !== said.note) row.note.textContent = said.note;
     row.swatch.style.background = colourOf(face.latest, this.names) ?? "var(--track)";
@@ -66,7 +66,7 @@ export class Speaker {
     const now_ms = performance.now();
     if (now_ms - this.last_ms < 3000) return;
     const told = faces.filter((face) => face.latest)
-      .map((face) => `Face ${face.id + 1}: ${words(face.latest, this.names).name.replace("*", "")}`).join(". ");
+      .map((face) => `Face ${face.id + 1}: ${wordsOf(face, this.names).name.replace("*", "")}`).join(". ");
     if (told === this.last) return;
     this.last = told;
     this.last_ms = now_ms;
