@@ -122,7 +122,7 @@ def is_close(face: Followed, other: Followed) -> bool:
 
 def _apart(one: Followed, other: Followed) -> float:
     dx, dy = one.motion.x - other.motion.x, one.motion.y - other.motion.y
-    return math.hypot(dx, dy) / ((one.motion.height + other.motion.height) / 2)
+    return float(math.hypot(dx, dy) / ((one.motion.height + other.motion.height) / 2))
 
 
 def _difference(to: tuple[float, float], of: tuple[float, float]) -> tuple[float, float]:

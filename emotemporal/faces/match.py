@@ -105,7 +105,6 @@ def is_alone(box: Box, boxes: Sequence[Box]) -> bool:
 
 
 def _is_near(one: Box, other: Box) -> bool:
-    return (
-        abs(one.x1 + one.x2 - other.x1 - other.x2) < one.width_px + other.width_px
-        and abs(one.y1 + one.y2 - other.y1 - other.y2) < one.height_px + other.height_px
-    )
+    across = abs(one.x1 + one.x2 - other.x1 - other.x2) < one.width_px + other.width_px
+    along = abs(one.y1 + one.y2 - other.y1 - other.y2) < one.height_px + other.height_px
+    return bool(across and along)

@@ -104,7 +104,7 @@ def gap(one: Motion, other: Motion) -> float:
     """Return how far apart two faces are: in face heights, size counted in."""
     mean_height = (one.height + other.height) / 2
     off = math.hypot(one.x - other.x, one.y - other.y) / mean_height
-    return off + abs(math.log(one.height / other.height))
+    return float(off + abs(math.log(one.height / other.height)))
 
 
 def _gain(since_s: float, time_constant_s: float, num_looks: int) -> float:

@@ -61,7 +61,9 @@ class Recording:
             self._writer.write(due)
 
 
-def _fit(picture: _Picture, size_hw: tuple[int, ...]) -> _Picture:
+def _fit(
+    picture: UInt8[np.ndarray, "h w 3"], size_hw: tuple[int, ...]
+) -> UInt8[np.ndarray, "h2 w2 3"]:
     """Bring a picture to a size without distorting it, black where it does not reach."""
     if picture.shape[:2] == size_hw:
         return picture
