@@ -12,8 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from emotemporal.synthetic.faces import draw_face, face_box
-from emotemporal.synthetic.geometry import Points
-from emotemporal.synthetic.head import Pose
+from emotemporal.synthetic.head import Points, Pose
 from emotemporal.synthetic.identity import Colour, Identity, sample_identity
 from emotemporal.synthetic.paint import Picture, fill
 from emotemporal.synthetic.scenery import SUPERSAMPLING, Scenery, develop, sample_scenery
