@@ -55,9 +55,13 @@ def test_over_two_thousand_swaps_the_test_rejects_within_the_binomial_interval(
 ):
     found = rates(subjects, num_per_cell, 2000, 1000, swap=swap)
     assert found[INTERVAL].is_sound
-    assert found[MCNEMAR].rate <= found[MCNEMAR].high  # discrete, so below 5 %
     if len(subjects) > 9:
-        assert found[SIGN_FLIP].rate <= found[SIGN_FLIP].high
+        assert found[SIGN_FLIP].rate <= found[SIGN_FLIP].high  # discrete: may be below 5 %
+    if swap == "clips":
+        assert found[MCNEMAR].rate <= found[MCNEMAR].high
+    else:
+        # Why it is secondary: it takes the clips of one subject for independent.
+        assert found[MCNEMAR].rate > found[MCNEMAR].high
 
 
 def test_a_liberal_test_is_seen_and_called_so(monkeypatch):
