@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float
@@ -88,7 +88,9 @@ class FerPackage:
 
     def run(self) -> FerRun:
         """Go through the video once."""
-        ask, answer = self._pipes()
+        ask, answer = self._process.stdin, self._process.stdout
+        assert ask is not None
+        assert answer is not None
         try:
             ask.write("run\n")
             ask.flush()
@@ -103,11 +105,6 @@ class FerPackage:
         value: dict[str, Any] = json.loads(line)
         faces = [[_read_face(face) for face in frame] for frame in value["frames"]]
         return FerRun(float(value["seconds"]), faces, str(value["note"]))
-
-    def _pipes(self) -> tuple[IO[str], IO[str]]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        return self._process.stdin, self._process.stdout
 
 
 def _read_face(face: Any) -> tuple[Box, Float[np.ndarray, " k"]]:

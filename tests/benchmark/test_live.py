@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_the_other_packages_answer_is_of_the_face_on_the_box():
 
 def test_a_python_without_fer_is_told(tmp_path):
     with (
-        FerPackage(sys.executable, str(tmp_path), tmp_path / "none.mp4") as fer,
+        FerPackage(Path(sys.executable), str(tmp_path), tmp_path / "none.mp4") as fer,
         pytest.raises(FerError, match="does it have fer"),
     ):
         fer.run()
