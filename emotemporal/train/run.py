@@ -106,7 +106,7 @@ def build_net(model: ModelConfig, num_labels: int, seed: int) -> EmotionNet:
 def fit_to_device(encoder: nn.Module, run: RunConfig) -> None:
     """Give an encoder that learns the memory layout and the compiled code that `run` asks for."""
     if run.channels_last:
-        encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        encoder.to(memory_format=torch.channels_last)
     if run.compile:
         encoder.compile()
 
