@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -27,6 +28,14 @@ class Clock(Protocol):
 
 
 monotonic: Clock = time.perf_counter
+
+
+def date_and_time() -> datetime:
+    """Return the time by the wall clock, with its zone: for names of files and dates on documents.
+
+    No result may depend on it.
+    """
+    return datetime.now(UTC).astimezone()
 
 
 def to_ns(time_s: float) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from mimetypes import guess_type
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -19,6 +18,7 @@ from emotemporal.labels import LabelSpace
 from emotemporal.live.files import growing_path
 from emotemporal.live.places import as_uri, relative_url
 from emotemporal.live.segments import Segment, Segments
+from emotemporal.timing import date_and_time
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -58,7 +58,7 @@ def _document(
         "ANNOTATION_DOCUMENT",
         {
             "AUTHOR": f"emotemporal {__version__}",
-            "DATE": datetime.now(UTC).isoformat(timespec="seconds"),
+            "DATE": date_and_time().isoformat(timespec="seconds"),
             "FORMAT": "3.0",
             "VERSION": "3.0",
             "xmlns:xsi": _XSI,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from emotemporal.live.scene import Scene
 from emotemporal.live.stages import Moment, Sink, Tally, run_stages
 from emotemporal.live.status import Status
 from emotemporal.storage import write_atomically
+from emotemporal.timing import monotonic
 from emotemporal.types import Frame
 from emotemporal.video.file import VideoFile
 
@@ -141,11 +141,11 @@ def _tell(frames: object, tally: Tally) -> dict[str, Any]:
 
 def _reporting(frames: Iterable[Frame], report: Callable[[float], None]) -> Iterator[Frame]:
     total = frames.info.num_frames if isinstance(frames, VideoFile) else 1
-    told_s = time.monotonic()
+    told_s = monotonic()
     for frame in frames:
         yield frame
-        if time.monotonic() - told_s > _TELL_EVERY_S:
-            told_s = time.monotonic()
+        if monotonic() - told_s > _TELL_EVERY_S:
+            told_s = monotonic()
             report((frame.index + 1) / total)
 
 

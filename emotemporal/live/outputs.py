@@ -25,6 +25,7 @@ from emotemporal.live.status import StatusLine
 from emotemporal.live.tables import Table
 from emotemporal.live.window import HELP, Action, Window
 from emotemporal.storage import write_atomically
+from emotemporal.timing import date_and_time
 from emotemporal.video.source import VideoError
 
 _Picture = UInt8[np.ndarray, "h w 3"]
@@ -58,7 +59,7 @@ class Pictures:
     """
 
     def __init__(
-        self, folder: Path, rate_hz: float | None, now: Callable[[], datetime] = datetime.now
+        self, folder: Path, rate_hz: float | None, now: Callable[[], datetime] = date_and_time
     ) -> None:
         self._folder, self._rate_hz, self._now = folder, rate_hz, now
         self._recording: Recording | None = None
