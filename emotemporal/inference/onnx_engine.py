@@ -100,7 +100,8 @@ def open_onnx(path: Path, num_threads: int | None = None) -> OnnxEngine:
         raise FileNotFoundError(f"there is no {path}; 'emotemporal export' writes it")
     try:
         return OnnxEngine(path.read_bytes(), num_threads, str(path))
-    except CheckpointError as error:
+    # ONNX Runtime gives names as the file has them, which need not be text.
+    except (CheckpointError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from error
 
 
