@@ -168,7 +168,7 @@ def test_clips_are_cut_out_once_and_judged_the_same_again(videos, monkeypatch):
     first = evaluate(videos)
     assert first.metrics.num_clips == 4
     assert first.failures == ()
-    monkeypatch.setattr("emotemporal.data.clipping.VideoFile", None)
+    monkeypatch.setattr("emotemporal.data.clipping.IsolatedVideo", None)
     again = evaluate(videos)
     assert again.metrics.nll == first.metrics.nll
     assert len(list(Path(videos.cache).iterdir())) == 1
