@@ -83,7 +83,9 @@ def run_units(
     )
     try:
         waiting = {pool.submit(_run_unit, config, unit): unit for unit in units}
-        for done in tqdm(as_completed(waiting), total=len(units), desc="folds", unit="fold"):
+        for done in tqdm(
+            as_completed(waiting), total=len(units), desc="folds", unit="fold", disable=None
+        ):
             yield waiting[done], done.result()
     except BrokenProcessPool as error:
         raise WorkerDiedError(

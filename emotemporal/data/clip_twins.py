@@ -62,7 +62,9 @@ def sign_prepared(prepared: PreparedSet, folder: Path) -> list[ClipSignature]:
                 ClipSignature(str(digest), thumbs)
                 for digest, thumbs in zip(kept["digests"], kept["thumbs"], strict=True)
             ]
-    rows = tqdm(range(len(prepared)), desc="looking for twins", unit="clip", leave=False)
+    rows = tqdm(
+        range(len(prepared)), desc="looking for twins", unit="clip", leave=False, disable=None
+    )
     signatures = [sign_clip(prepared.load(i)) for i in rows]
     write_atomically(file, _packed(signatures))
     return signatures

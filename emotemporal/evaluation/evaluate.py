@@ -221,7 +221,7 @@ def _judge_videos(
     clips = [i for i, known in enumerate(is_known) if known]
     predictions = [
         _judge_clip(engine, meta, prepared.load(i), config)
-        for i in tqdm(clips, desc="judging", unit="clip", leave=False)
+        for i in tqdm(clips, desc="judging", unit="clip", leave=False, disable=None)
     ]
     return _Judged(predictions, len(is_known) - len(clips), report.failures)
 

@@ -28,7 +28,9 @@ def table_logits(
     """
     images = ImageSet(table, np.zeros((len(table), 1)), meta.preprocess, meta.crop, ImageCache(0))
     unused = torch.Generator()
-    rows = tqdm(range(0, len(table), _CHUNK), desc="judging", unit="batch", leave=False)
+    rows = tqdm(
+        range(0, len(table), _CHUNK), desc="judging", unit="batch", leave=False, disable=None
+    )
     chunks = []
     for start in rows:
         which = range(start, min(start + _CHUNK, len(table)))

@@ -110,7 +110,7 @@ def null_rates(first: JudgedClips, second: JudgedClips, config: NullCheckConfig)
     generator = np.random.default_rng(config.seed)
     units = np.arange(len(first)) if config.swap == "clips" else subjects
     found: dict[str, list[bool]] = {}
-    for _ in tqdm(range(config.num_swaps), desc="swaps", leave=False):
+    for _ in tqdm(range(config.num_swaps), desc="swaps", leave=False, disable=None):
         is_swapped = (generator.random(int(units.max()) + 1) < 0.5)[units]
         answers = np.stack(
             [

@@ -57,7 +57,9 @@ def run_suite(
     cells += [(shift, strength) for shift in shifts for strength in _STRENGTHS]
     answers: list[list[Float[np.ndarray, "b k"]]] = [[] for _ in cells]
     example = None
-    with tqdm(total=len(rows) * len(cells), desc="shifts", unit="image", leave=False) as bar:
+    with tqdm(
+        total=len(rows) * len(cells), desc="shifts", unit="image", leave=False, disable=None
+    ) as bar:
         for batch, crops in read_batches(table, rows, judge.meta):
             example = crops[0] if example is None else example
             paths = [str(table.rows["path"].iloc[row]) for row in batch]

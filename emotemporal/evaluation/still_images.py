@@ -66,7 +66,7 @@ def judge_rows(table: DatasetTable, rows: Sequence[int], judge: StillJudge) -> l
         ImageError: A file cannot be read, by name.
     """
     found: list[Float[np.ndarray, " k"]] = []
-    with tqdm(total=len(rows), desc="judging", unit="image", leave=False) as bar:
+    with tqdm(total=len(rows), desc="judging", unit="image", leave=False, disable=None) as bar:
         for batch, crops in read_batches(table, rows, judge.meta):
             found += list(judge.judge(crops))
             bar.update(len(batch))

@@ -119,7 +119,9 @@ def judge_streams(
     _require_same_crop(model, source)
     folder = cache / model.key(source)
     streams = []
-    for i in tqdm(range(len(source)), desc=f"{model.name} on {source.name}", unit="stream"):
+    for i in tqdm(
+        range(len(source)), desc=f"{model.name} on {source.name}", unit="stream", disable=None
+    ):
         clip, pieces = source.load(i)
         prediction = _judge(model, clip, folder / f"{i:05d}.npy")
         probabilities = restrict(prediction.probabilities, model.meta.labels, labels)

@@ -36,7 +36,7 @@ def draw_all(
         raise ValueError(f"workers is {workers}; at least 1 must draw")
     if workers == 1 or len(jobs) < 2:
         with _one_thread():
-            yield from (draw(job) for job in tqdm(jobs, desc=title))
+            yield from (draw(job) for job in tqdm(jobs, desc=title, disable=None))
         return
     # Spawned, not forked: a fork of a process that has OpenCV's or torch's threads can hang.
     context = multiprocessing.get_context("spawn")
@@ -44,7 +44,9 @@ def draw_all(
     with ProcessPoolExecutor(
         min(workers, len(jobs)), mp_context=context, initializer=_start_worker
     ) as pool:
-        yield from tqdm(pool.map(draw, jobs, chunksize=chunk), desc=title, total=len(jobs))
+        yield from tqdm(
+            pool.map(draw, jobs, chunksize=chunk), desc=title, total=len(jobs), disable=None
+        )
 
 
 def _start_worker() -> None:

@@ -111,7 +111,7 @@ def compute_features(
     rows = range(len(prepared.rows))
     return [
         _clip_features(net, meta, prepared, i, config, folder, common)
-        for i in tqdm(rows, desc="features", unit="clip", leave=False)
+        for i in tqdm(rows, desc="features", unit="clip", leave=False, disable=None)
     ]
 
 

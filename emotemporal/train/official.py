@@ -24,7 +24,7 @@ _JUDGED_AT_ONCE = 64
 
 def read_all(images: ImageSet) -> None:
     """Read every image once: one that is broken shall not show only after days of training."""
-    for i in tqdm(range(len(images)), desc="reading", unit="image", leave=False):
+    for i in tqdm(range(len(images)), desc="reading", unit="image", leave=False, disable=None):
         images.read_crop(i)
 
 
