@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +13,16 @@ from torch import nn
 
 from emotemporal.data.augment import AugmentConfig
 from emotemporal.data.collate import Batch
-from emotemporal.data.images import ChangeOn, CropSource, ImageCache, ImageSet
+from emotemporal.data.images import CropSource, ImageCache, ImageSet
 from emotemporal.data.loading import batch_rows
-from emotemporal.data.mix import MixConfig
 from emotemporal.data.packed import pack
-from emotemporal.data.readers import DatasetConfig, load_dataset
+from emotemporal.data.readers import load_dataset
 from emotemporal.data.select import cap_per_class, take_share
 from emotemporal.data.table import DatasetTable, fingerprint, soft_targets
-from emotemporal.faces.crop import CropConfig
 from emotemporal.labels import LabelSpace, parse_label_space
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.encoder import initialise
-from emotemporal.models.meta import CheckpointMeta, ModelConfig
-from emotemporal.preprocess import PreprocessConfig
+from emotemporal.models.meta import CheckpointMeta
 from emotemporal.train.balance import (
     class_weights,
     collected_prior,
@@ -34,12 +31,11 @@ from emotemporal.train.balance import (
     training_prior,
 )
 from emotemporal.train.image_batches import ImageBatches
-from emotemporal.train.image_tables import SelectOn, choose_tables
+from emotemporal.train.image_tables import choose_tables
 from emotemporal.train.networks import answering_under, frame_logits, whole_net
 from emotemporal.train.official import judge_official, judged_batches, read_all
-from emotemporal.train.optim import OptimConfig, refuse_encoder_options
+from emotemporal.train.pretrain_config import PretrainConfig
 from emotemporal.train.run import (
-    RunConfig,
     build_fabric,
     build_net,
     fit_to_device,
@@ -52,75 +48,9 @@ from emotemporal.train.state import Progress
 from emotemporal.train.task import Task, Validation
 from emotemporal.train.validate import validate
 
+__all__ = ["PretrainConfig", "pretrain"]
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PretrainConfig:
-    """Pretrain a frame encoder on images of faces."""
-
-    data: DatasetConfig
-    labels: str = "affectnet8"
-    """A preset (affectnet8, savee7) or names with commas."""
-    select_on: SelectOn = "train_share"
-    """What chooses the best epoch: a held-out share of the training set, or the official
-    validation set (as peers do, which flatters the figure; the log says so)."""
-    validation_share: float = 0.05
-    """Of the training set, held out with subjects and twins kept together."""
-    max_per_class: int | None = None
-    """At most so many training images an emotion."""
-    train_share: float = 1.0
-    """Train on this share of each emotion's images, drawn once by the seed: for ablations."""
-    model: ModelConfig = field(default_factory=ModelConfig)
-    init: str = "none"
-    """none, imagenet, or a file of weights from elsewhere (.pth, .safetensors)."""
-    freeze_encoder: bool = False
-    """Train the classifier alone, on the encoder that `init` gives."""
-    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
-    early_size_px: int | None = None
-    """Size of the input in the first epochs, which are most of them and cheap; none: the same."""
-    early_share: float = 0.6
-    """Share of the epochs that train at `early_size_px`."""
-    crop: CropConfig = field(default_factory=CropConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    augment_on: ChangeOn = "loader"
-    """`device`: a batch at a time, at the network's size, so that a GPU does not wait; only far
-    cameras and JPEG are left to the loader."""
-    mix: MixConfig = field(default_factory=MixConfig)
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    cache_mb: int = 1024
-    """Memory for decoded crops of training, and the same of validation. Of training none are kept
-    with `run.num_workers` above 0: loading processes start anew each epoch."""
-    packed: str = ""
-    """A folder for decoded crops, as raw uint8 (27 kB an image at 96 px, 150 at 224): filled by
-    the first run, mapped by all later ones; in place of `cache_mb`. Empty: none."""
-    clip_rate_hz: float = 10.0
-    """How often the live system shall ask the frame model; a clip model has its own."""
-    seed: int = 0
-    run: RunConfig = field(default_factory=RunConfig)
-
-    def __post_init__(self) -> None:
-        if self.model.head != "frame":
-            raise ValueError(
-                f"pretrain trains on single images; model.head is {self.model.head!r}, not 'frame'"
-            )
-        if self.freeze_encoder:
-            refuse_encoder_options(self.optim)
-        if not 0 < self.validation_share < 0.5:
-            raise ValueError(
-                f"validation_share is {self.validation_share}; it can be above 0, below 0.5"
-            )
-        if not 0 < self.train_share <= 1:
-            raise ValueError(f"train_share is {self.train_share}; it can be above 0, up to 1")
-        if not 0 <= self.early_share <= 1:
-            raise ValueError(f"early_share is {self.early_share}; it can be 0 to 1")
-
-    def preprocess_in(self, epoch: int) -> PreprocessConfig:
-        """Return what an epoch of training, counted from 0, is given."""
-        is_early = epoch < round(self.optim.epochs * self.early_share)
-        if self.early_size_px is None or not is_early:
-            return self.preprocess
-        return replace(self.preprocess, size_px=self.early_size_px)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from safetensors.numpy import load_file
 
 from tests.small_sets import draw_affectnet
 
-
 TORCHRUN = (
     sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m",
 )  # fmt: skip
