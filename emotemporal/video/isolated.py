@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,16 +15,14 @@ from typing import Any, Self
 import numpy as np
 from jaxtyping import UInt8
 
-from emotemporal.stopping import leave_with_parent
 from emotemporal.types import Frame
-from emotemporal.video.file import Backend, VideoFile, VideoInfo
+from emotemporal.video.decoder import decode_videos
+from emotemporal.video.file import Backend, VideoInfo
 from emotemporal.video.source import VideoError
 
-_AHEAD = 3  # frames decoded before they are asked for: keeps two cores busy, bounds memory
 _STARTING_S = 300.0  # far above any real one
 _OPENING_BYTES_PER_S = 1e6
 """Some decoders read the whole file to open it; slower than this is taken for a hang."""
-_MAX_BYTES = 8 << 30  # of the decoding process; a header that asks for more is refused by it
 
 
 class VideoProcess:
@@ -61,7 +58,7 @@ class VideoProcess:
         context = _context()
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(  # type: ignore[attr-defined]
-            target=_decode_videos, args=(theirs, self._backend), daemon=True
+            target=decode_videos, args=(theirs, self._backend), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -214,48 +211,5 @@ def _context() -> BaseContext:
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "decord"])
+    context.set_forkserver_preload([decode_videos.__module__, "decord"])
     return context
-
-
-def _decode_videos(pipe: Connection, backend: Backend) -> None:
-    """Decode what is asked for until nobody is there to ask."""
-    pipe.send(True)
-    leave_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to answer
-    if os.name != "nt":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (_MAX_BYTES, _MAX_BYTES))
-    while True:
-        try:
-            word, path = pipe.recv()
-            if word == "open":  # any other was on its way when the last video ended
-                _decode(Path(path), backend, pipe)
-        except (EOFError, OSError):
-            return
-
-
-def _decode(path: Path, backend: Backend, pipe: Connection) -> None:
-    try:
-        with VideoFile(path, backend) as video:
-            pipe.send(video.info)
-            _send_frames(video, pipe)
-        pipe.send(None)
-    except (VideoError, FileNotFoundError) as error:
-        pipe.send(error)
-    except MemoryError:
-        pipe.send(VideoError(f"{path}: decoding it takes more than {_MAX_BYTES >> 30} GiB"))
-
-
-def _send_frames(video: VideoFile, pipe: Connection) -> None:
-    left = _AHEAD
-    for frame in video:
-        while left == 0 or pipe.poll():
-            if pipe.recv()[0] == "stop":
-                return
-            left += 1
-        left -= 1
-        pipe.send((frame.image.shape, frame.time_s, frame.index))
-        pipe.send_bytes(np.ascontiguousarray(frame.image).data.cast("B"))
