@@ -223,7 +223,8 @@ def test_a_camera_lost_and_found_at_another_size_is_lived_through(meta, tmp_path
     assert lost is None
     assert tally.was_stopped
     assert sink.statuses[-1].num_reconnects == 1
-    assert {"running"} < {status.state for status in sink.statuses}
+    if how != "fails":  # which is mended before a busy machine takes the next moment
+        assert {"running"} < {status.state for status in sink.statuses}
     for _ in range(500):
         if not threads():
             break
