@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from emotemporal import cli
+from emotemporal.stopping import InterruptedJob
 from emotemporal.train import loop
 from tests.ablate.grids import Here
 
@@ -114,7 +115,10 @@ def start(words: list[str]) -> int:
     with_time_standing = partial(float, 0)
     here = Here()
     config = parse_config(AblateConfig, ["--grid", *words[1:]], "ablate")
-    return 1 if ablate(config, here, with_time_standing).failures else 0
+    try:
+        return 1 if ablate(config, here, with_time_standing).failures else 0
+    except InterruptedJob as stopped:
+        return stopped.EXIT_CODE
 
 
 def serve() -> None:
