@@ -15,7 +15,7 @@ from tests.faults.kills import Ended, Kill, Zygote, choose_kills, contents, resu
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL and fork")
 
-NUM_FAST = {"pretrain": 1, "finetune": 2, "prepare": 2, "ablate": 1, "predict": 2}
+NUM_FAST = {"finetune": 2, "prepare": 1, "predict": 1}  # pretrain: tests/laws/test_resume.py
 NUM_SLOW = {
     "pretrain": 12,
     "finetune": 12,
