@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -156,3 +158,19 @@ def trained_checkpoint() -> Path:
     if not name or not Path(name).is_file():
         pytest.skip("EMOTEMPORAL_TEST_CHECKPOINT names no checkpoint trained on real faces")
     return Path(name)
+
+
+class _SignalStack(ctypes.Structure):
+    _fields_ = [("sp", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+@pytest.fixture(autouse=sys.platform == "linux")
+def no_small_signal_stack() -> Iterator[None]:
+    """Take away the stack for signals that OpenVINO's libraries leave: 11,568 bytes.
+
+    Where registers are wide a signal's frame does not fit, and the next handled signal or ended
+    child takes the process along.
+    """
+    yield
+    disabled = _SignalStack(None, 2, 0)  # SS_DISABLE of signal.h
+    ctypes.CDLL(None).sigaltstack(ctypes.byref(disabled), None)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.utils.data._utils import signal_handling
 
 from emotemporal.data.collate import Sample
 from emotemporal.data.loading import load_batches
@@ -19,18 +18,6 @@ from emotemporal.data.processes import WorkerDiedError, in_processes
 from emotemporal.video.image import ImageError
 
 ROWS = [[0, 1], [2, 3], [4, 5]]
-
-
-@pytest.fixture(autouse=True)
-def own_child_handler():
-    """Take back the handler of ended children that torch leaves behind.
-
-    With it, and OpenVINO used since, the next child that ended took this process along.
-    """
-    before = signal.getsignal(signal.SIGCHLD)
-    yield
-    signal.signal(signal.SIGCHLD, before)
-    signal_handling._SIGCHLD_handler_set = False
 
 
 class Numbers:
