@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from emotemporal.ablate.material import group_values
 from emotemporal.ablate.study import (
     CompareConfig,
     Study,
@@ -22,6 +21,7 @@ from emotemporal.ablate.study import (
 from emotemporal.ablate.units import Unit, run_units, units_of
 from emotemporal.baselines.frame_votes import ORDER_BLIND_VOTES
 from emotemporal.config import to_plain
+from emotemporal.evaluation.by_group import group_values
 from emotemporal.evaluation.comparison import compare as compare_methods
 from emotemporal.evaluation.predictions import write_predictions
 from emotemporal.evaluation.report import write_comparison
@@ -81,7 +81,7 @@ def compare(config: CompareConfig) -> Comparison:
                 "seeds": ", ".join(str(seed) for seed in seeds_of(config)),
                 "protocol": f"{config.protocol.name}, {_how_set(config)}",
             },
-            groups=group_values(study.material, config.group_columns),
+            groups=group_values(study.material.rows, config.group_columns),
         )
         write_comparison(comparison, folder)
         _track(config, folder, comparison, predictions, identity)

@@ -148,24 +148,6 @@ def twins_of(material: Material, folder: Path) -> Int[np.ndarray, " n"]:
     return clip_twins(signatures, [clip.subject for clip in material.clips])
 
 
-def group_values(material: Material, columns: Sequence[str]) -> dict[str, list[str]]:
-    """Return each column's value for each clip.
-
-    Raises:
-        ValueError: There is no such column.
-    """
-    for column in columns:
-        if column not in material.rows.columns:
-            raise ValueError(
-                f"group_by has {column!r}; the data has {', '.join(material.rows.columns)}. "
-                "Columns that tell who is shown come from the data set, or from a manifest's"
-            )
-    return {
-        column: ["" if pd.isna(value) else str(value) for value in material.rows[column]]
-        for column in columns
-    }
-
-
 def _shared_labels(corpora: Mapping[str, PreparedSet]) -> LabelSpace:
     shown = [set(prepared.rows["emotion"]) for prepared in corpora.values()]
     shared = [

@@ -12,7 +12,6 @@ from emotemporal.ablate.material import (
     FeatureMaker,
     Material,
     gather_material,
-    group_values,
     open_corpora,
     twins_of,
 )
@@ -20,6 +19,7 @@ from emotemporal.ablate.tuned_votes import VoteGrid
 from emotemporal.ablate.video3d_row import Video3DRowConfig
 from emotemporal.baselines.frame_votes import FRAME_VOTES, FrameVoteConfig
 from emotemporal.config import to_yaml
+from emotemporal.evaluation.by_group import group_values
 from emotemporal.evaluation.folds import Fold, check_twins
 from emotemporal.evaluation.protocols import ProtocolConfig, make_folds
 from emotemporal.evaluation.statistics import BootstrapConfig
@@ -208,7 +208,7 @@ def load_study(config: CompareConfig) -> Study:
     )
     corpora = open_corpora(config.data, config.corpora)
     material = gather_material(corpora, config.labels, config.takes, features)
-    group_values(material, config.group_columns)
+    group_values(material.rows, config.group_columns)
     kept = material.clips
     folds = make_folds(material.rows, config.protocol)
     unjudged = sorted(set(range(len(kept))) - {int(i) for fold in folds for i in fold.test})

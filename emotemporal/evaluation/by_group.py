@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from emotemporal.evaluation.metrics import Interval, JudgedClips, select_clips
-from emotemporal.evaluation.runs import MethodRuns
+from emotemporal.evaluation.runs import MethodRuns, gather_runs
 from emotemporal.evaluation.statistics import (
     BootstrapConfig,
     Resamples,
@@ -20,7 +21,8 @@ from emotemporal.evaluation.statistics import (
     uar_of,
     uar_of_answers,
 )
-from emotemporal.labels import Emotion
+from emotemporal.labels import Emotion, LabelSpace
+from emotemporal.types import ClipPrediction
 
 NOT_KNOWN = "not known"
 """The group of clips whose row says nothing; in no gap."""
@@ -32,7 +34,9 @@ class GroupResult:
 
     group: str
     num_clips: int
+    """Or images."""
     num_subjects: int
+    """0 where the data set does not say who is shown."""
     uar: Interval
     """Over the emotions that all groups of the column show; mean over seeds."""
 
@@ -69,6 +73,72 @@ class _Measured:
     result: GroupResult
     resamples: Resamples
     resampled: Float[np.ndarray, " r"]
+
+
+def group_values(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
+    """Return each column's value for each row.
+
+    Raises:
+        ValueError: There is no such column.
+    """
+    for column in columns:
+        if column not in rows.columns:
+            raise ValueError(
+                f"group_by has {column!r}; the data has {', '.join(rows.columns)}. "
+                "Columns that tell who is shown come from the data set, or from a manifest's"
+            )
+    return {
+        column: ["" if pd.isna(value) else str(value) for value in rows[column]]
+        for column in columns
+    }
+
+
+def of_judged(
+    groups: Mapping[str, Sequence[str]], clips: Sequence[ClipPrediction], judged: JudgedClips
+) -> dict[str, list[str]]:
+    """Return the columns of `clips` without those that `judged` dropped."""
+    kept = [clip.target in judged.labels for clip in clips]
+    return {
+        column: [value for value, keep in zip(values, kept, strict=True) if keep]
+        for column, values in groups.items()
+    }
+
+
+def audit_predictions(
+    predictions: Sequence[ClipPrediction],
+    groups: Mapping[str, Sequence[str]],
+    labels: LabelSpace | None = None,
+    config: BootstrapConfig | None = None,
+) -> tuple[GroupAudit, ...]:
+    """Return one judge's audits, one a column of `groups`, which holds one value a prediction.
+
+    Raises:
+        ValueError: As `audit_groups`, and as `gather_runs` for the predictions.
+    """
+    runs = gather_runs({"": [predictions]}, labels)
+    kept = of_judged(groups, predictions, runs[""].averaged)
+    return audit_groups(runs, kept, config or BootstrapConfig())[""]
+
+
+def group_sentence(audit: GroupAudit) -> str:
+    """Say how little an audit rests on."""
+    small = audit.smallest
+    text = (
+        f"Smallest group of {audit.column}: {small.group}, {people(small.num_subjects)}, "
+        f"{small.num_clips} clips."
+    )
+    if audit.gap is None:
+        return f"{text} Only one group is known: there is nothing to compare."
+    if len(audit.groups) > 2:
+        text += " The gap is that of the two groups furthest apart, chosen after looking."
+    return f"{text} UAR over {', '.join(emotion.value for emotion in audit.emotions)}."
+
+
+def people(num_subjects: int) -> str:
+    """Write how many people a group has, or that nobody knows."""
+    if num_subjects == 0:
+        return "subjects not known"
+    return "1 subject" if num_subjects == 1 else f"{num_subjects} subjects"
 
 
 def audit_groups(
@@ -128,7 +198,7 @@ def _measure(run: MethodRuns, group: str, chosen: np.ndarray, config: BootstrapC
     resampled = over_seeds(uar_of(confusions), replace(config, seed=0))
     mean = float(np.mean([uar_of_answers(a, first.targets, len(first.labels)) for a in answers]))
     interval = percentile_interval(mean, resampled, config.confidence, resamples)
-    result = GroupResult(group, len(first), len(set(first.subjects)), interval)
+    result = GroupResult(group, len(first), len(set(first.subjects) - {""}), interval)
     return _Measured(result, resamples, resampled)
 
 

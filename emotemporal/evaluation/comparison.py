@@ -9,12 +9,11 @@ import numpy as np
 from einops import reduce
 from jaxtyping import Float
 
-from emotemporal.evaluation.by_group import GroupAudit, audit_groups
+from emotemporal.evaluation.by_group import GroupAudit, audit_groups, of_judged
 from emotemporal.evaluation.by_subject import subject_results
 from emotemporal.evaluation.effects import cohens_dz, matched_odds_ratio
 from emotemporal.evaluation.metrics import (
     Interval,
-    JudgedClips,
     measure,
 )
 from emotemporal.evaluation.pair import judge_pair, pair_clips
@@ -92,7 +91,8 @@ def compare(
     reference = runs[_reference_name(runs, config)]
     in_pair = pair_clips(first, config.pair)
     subjects = subject_results(runs, reference.name, config.bootstrap)
-    audits = audit_groups(runs, _of_judged(groups or {}, predictions, first), config.bootstrap)
+    clips = next(iter(predictions.values()))[0]
+    audits = audit_groups(runs, of_judged(groups or {}, clips, first), config.bootstrap)
     rows = [
         _method_result(
             run, subjects[run.name], audits[run.name], confusions[run.name], resamples, config
@@ -137,20 +137,6 @@ def _reference_name(runs: Mapping[str, MethodRuns], config: ComparisonConfig) ->
             "name the `reference`"
         )
     return max(baselines, key=lambda name: runs[name].mean_uar)
-
-
-def _of_judged(
-    groups: Mapping[str, Sequence[str]],
-    predictions: Mapping[str, Sequence[Sequence[ClipPrediction]]],
-    judged: JudgedClips,
-) -> dict[str, list[str]]:
-    """Return the columns without the clips that were dropped."""
-    clips = next(iter(predictions.values()))[0]
-    kept = [clip.target in judged.labels for clip in clips]
-    return {
-        column: [value for value, keep in zip(values, kept, strict=True) if keep]
-        for column, values in groups.items()
-    }
 
 
 def _method_result(

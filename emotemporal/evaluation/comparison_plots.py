@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emotemporal.evaluation.comparison_tables import group_sentence
+from emotemporal.evaluation.by_group import group_sentence
 from emotemporal.evaluation.metrics import ClassRecall
 from emotemporal.evaluation.plots import (
     ROW_PX,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emotemporal.evaluation.by_group import GroupAudit
+from emotemporal.evaluation.by_group import group_sentence, people
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.results import Comparison, MethodResult
 from emotemporal.evaluation.spelling import percent, points, title
@@ -96,25 +96,10 @@ def group_tables(comparison: Comparison) -> list[Table]:
     return [_group_table(comparison, column) for column in range(len(comparison.methods[0].audits))]
 
 
-def group_sentence(audit: GroupAudit) -> str:
-    """Say how little an audit rests on."""
-    small = audit.smallest
-    subjects = "subject" if small.num_subjects == 1 else "subjects"
-    text = (
-        f"Smallest group of {audit.column}: {small.group}, {small.num_subjects} {subjects}, "
-        f"{small.num_clips} clips."
-    )
-    if audit.gap is None:
-        return f"{text} Only one group is known: there is nothing to compare."
-    if len(audit.groups) > 2:
-        text += " The gap is that of the two groups furthest apart, chosen after looking."
-    return f"{text} UAR over {', '.join(emotion.value for emotion in audit.emotions)}."
-
-
 def _group_table(comparison: Comparison, column: int) -> Table:
     audits = [m.audits[column] for m in comparison.methods]
     first = audits[0]
-    groups = [f"{g.group} ({g.num_subjects} subj., {g.num_clips} clips)" for g in first.groups]
+    groups = [f"{g.group} ({people(g.num_subjects)}, {g.num_clips} clips)" for g in first.groups]
     rows = []
     for method, audit in zip(comparison.methods, audits, strict=True):
         gap = audit.gap

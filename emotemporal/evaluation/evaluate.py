@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+import pandas as pd
 
 from emotemporal.config import config_digest, to_plain
 from emotemporal.data.clipping import PrepareConfig
@@ -17,6 +17,7 @@ from emotemporal.data.readers import DatasetConfig, near_twins, read_dataset
 from emotemporal.data.splits import split_rows
 from emotemporal.data.table import SPLITS, DatasetTable, Split, fingerprint, refuse_fatal
 from emotemporal.data.twins import rows_with_twin_in
+from emotemporal.evaluation.by_group import audit_predictions, group_values
 from emotemporal.evaluation.calibration_plots import draw_calibration
 from emotemporal.evaluation.calibration_report import CalibrationConfig, judge_calibration
 from emotemporal.evaluation.metrics import Metrics, measure, stack_predictions
@@ -25,18 +26,22 @@ from emotemporal.evaluation.predictions import write_predictions
 from emotemporal.evaluation.shift_figures import SuiteConfig
 from emotemporal.evaluation.shift_report import write_shift_report
 from emotemporal.evaluation.shift_suite import run_suite
+from emotemporal.evaluation.statistics import BootstrapConfig
 from emotemporal.evaluation.still_images import StillJudge, judge_rows
+from emotemporal.evaluation.video_clips import judge_clips
 from emotemporal.inference.engine import Engine
 from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
-from emotemporal.inference.predictor import judge_clip
 from emotemporal.inference.prior import wanted_prior
 from emotemporal.labels import LabelSpace, parse_label_space
 from emotemporal.models.meta import CheckpointMeta
 from emotemporal.run_folder import git_commit
 from emotemporal.storage import write_json
-from emotemporal.types import ClipPrediction, FaceClip
+from emotemporal.types import ClipPrediction
 
 _log = logging.getLogger(__name__)
+
+# Memory goes with resamples times images, of which there may be a quarter of a million.
+_AUDIT = BootstrapConfig(num_resamples=2000)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class EvaluateConfig:
     background: str = ""
     """Of calibration: how many crops without a face to draw, or a folder of such images; told is
     how many come out uncertain. Empty takes none."""
+    group_by: str = ""
+    """Audit gaps between groups: columns of the data (sex, age, skin), with commas."""
     report: str = ""
     """A folder for pictures and tables. Of the shifts: a table, a map of the losses, and all shifts
     of one of the images; of calibration: reliability and risk-coverage. Empty writes none."""
@@ -107,6 +114,8 @@ class EvaluateConfig:
 @dataclass(frozen=True, eq=False)
 class _Judged:
     predictions: Sequence[ClipPrediction]
+    rows: pd.DataFrame
+    """Of each prediction, what the data set knows."""
     num_unlabelled: int
     failures: Sequence[tuple[str, str]] = ()
 
@@ -125,6 +134,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     # Before hours of judging, what would be refused after them.
     labels = parse_label_space(config.labels) if config.labels else meta.labels
     labels.indices_in(meta.labels)
+    columns = [name.strip() for name in config.group_by.split(",") if name.strip()]
+    group_values(table.rows, columns)
     still = StillJudge(engine, meta, wanted_prior(config.prior, meta), config.mirror)
     if table.kind == "images":
         judged = _judge_images(table, still)
@@ -142,6 +153,9 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         num_unlabelled=judged.num_unlabelled,
         failures=tuple(judged.failures),
         prior=config.prior,
+        audits=audit_predictions(
+            judged.predictions, group_values(judged.rows, columns), labels, _AUDIT
+        ),
         origin={
             "commit": git_commit(),
             "checkpoint_sha256": model.digest,
@@ -191,7 +205,7 @@ def _load(config: EvaluateConfig) -> LoadedModel:
 def _judge_images(table: DatasetTable, judge: StillJudge) -> _Judged:
     is_known = table.rows["emotion"].notna().to_numpy()
     predictions = judge_rows(table, np.flatnonzero(is_known).tolist(), judge)
-    return _Judged(predictions, int((~is_known).sum()))
+    return _Judged(predictions, table.rows[is_known], int((~is_known).sum()))
 
 
 def _without_twins(
@@ -219,19 +233,6 @@ def _judge_videos(
     prepared = load_prepared(folder)
     is_known = (prepared.rows["emotion"] != "").tolist()
     clips = [i for i, known in enumerate(is_known) if known]
-    predictions = [
-        _judge_clip(engine, meta, prepared.load(i), config)
-        for i in tqdm(clips, desc="judging", unit="clip", leave=False, disable=None)
-    ]
-    return _Judged(predictions, len(is_known) - len(clips), report.failures)
-
-
-def _judge_clip(
-    engine: Engine, meta: CheckpointMeta, clip: FaceClip, config: EvaluateConfig
-) -> ClipPrediction:
-    found = judge_clip(engine, meta, clip, config.prior)
-    if not config.mirror:
-        return found
-    mirrored = replace(clip, crops=np.ascontiguousarray(clip.crops[:, :, ::-1]))
-    other = judge_clip(engine, meta, mirrored, config.prior)
-    return replace(found, probabilities=(found.probabilities + other.probabilities) / 2)
+    predictions = judge_clips(prepared, clips, engine, meta, config.prior, config.mirror)
+    rows = prepared.rows.iloc[clips]
+    return _Judged(predictions, rows, len(is_known) - len(clips), report.failures)

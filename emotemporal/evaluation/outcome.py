@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from emotemporal.evaluation.by_group import GroupAudit, group_sentence, people
 from emotemporal.evaluation.calibration_report import CalibrationReport
 from emotemporal.evaluation.metrics import Interval, Metrics
 from emotemporal.evaluation.shift_figures import ShiftReport
@@ -26,6 +28,8 @@ class Evaluation:
     """Videos in which no face could be followed, with the reason; in no figure."""
     prior: str
     origin: dict[str, Any]
+    audits: tuple[GroupAudit, ...] = ()
+    """Gaps between groups, one audit a column that was asked for."""
     twin_free: Metrics | None = None
     """Of the images without a twin in another split; None where none has one, or nobody looked."""
     shifts: ShiftReport | None = None
@@ -42,6 +46,7 @@ class Evaluation:
             "failures": [{"path": path, "reason": reason} for path, reason in self.failures],
             "prior": self.prior,
             **_plain(self.metrics),
+            "audits": [asdict(audit) for audit in self.audits],
             "twin_free": None if self.twin_free is None else _plain(self.twin_free),
             "shifts": None if self.shifts is None else self.shifts.to_json(),
             "calibration": None if self.calibration is None else self.calibration.to_json(),
@@ -70,6 +75,8 @@ def as_text(evaluation: Evaluation) -> str:
         for recall in m.recalls
         if recall.num_clips
     ]
+    for audit in evaluation.audits:
+        lines += _audit_lines(audit)
     if evaluation.calibration is not None:
         lines.append(str(evaluation.calibration))
     if evaluation.shifts is not None:
@@ -82,6 +89,19 @@ def _figures(m: Metrics) -> str:
         f"accuracy (WAR) {m.accuracy:6.1%}   UAR {m.uar:6.1%}   macro-F1 {m.macro_f1:6.1%}   "
         f"NLL {m.nll:.3f}   Brier {m.brier:.3f}   ECE {m.ece:.3f}"
     )
+
+
+def _audit_lines(audit: GroupAudit) -> Iterator[str]:
+    yield f"UAR by {audit.column}:"
+    for group in audit.groups:
+        told = f"of {group.num_clips}, {people(group.num_subjects)}"
+        yield f"  {group.group:<10} UAR {_interval(group.uar)}  {told}"
+    if audit.gap is not None:
+        uar = audit.gap.uar
+        told = f"{audit.gap.better} over {audit.gap.worse}"
+        interval = f"[{uar.low * 100:+.1f}, {uar.high * 100:+.1f}]"
+        yield f"  gap {uar.estimate * 100:+.1f} {interval} points, {told}"
+    yield f"  {group_sentence(audit)}"
 
 
 def _plain(metrics: Metrics) -> dict[str, Any]:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emotemporal.evaluation.by_group import NOT_KNOWN, audit_groups
-from emotemporal.evaluation.comparison_tables import group_sentence
+from emotemporal.evaluation.by_group import NOT_KNOWN, audit_groups, group_sentence
 from emotemporal.evaluation.runs import gather_runs
 from emotemporal.evaluation.statistics import BootstrapConfig
 from tests.evaluation.judges import balanced, noisy_answers, predictions_with

@@ -9,7 +9,7 @@ from emotemporal.data.clipping import PrepareConfig
 from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.evaluation import evaluate as room
 from emotemporal.evaluation.evaluate import EvaluateConfig, evaluate
-from emotemporal.evaluation.metrics import measure, stack_predictions
+from emotemporal.evaluation.metrics import measure, select_clips, stack_predictions
 from emotemporal.evaluation.outcome import as_text
 from emotemporal.evaluation.predictions import read_predictions
 from emotemporal.faces.detect import DetectorConfig
@@ -132,6 +132,39 @@ def test_without_a_split_all_rows_are_judged(images):
     found = evaluate(replace(images, split=None, json=""))
     assert found.metrics.num_clips + found.metrics.num_dropped == 48 + 16
     assert not Path(images.json).exists()
+
+
+def test_gaps_between_groups_are_audited_by_a_column_of_the_manifest(frame_checkpoint, tmp_path):
+    rows = ["path,label,subject,sex"]
+    for i in range(24):
+        emotion = ("happiness", "anger")[i % 2]
+        write_image(tmp_path / f"{i}.png", i)
+        rows.append(f"{i}.png,{emotion},{'ann' if i < 12 else 'bob'},{'f' if i < 12 else 'm'}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    config = EvaluateConfig(
+        data=DatasetConfig(name="manifest", root=str(tmp_path)),
+        checkpoint=str(frame_checkpoint),
+        group_by="sex",
+        predictions=str(tmp_path / "each.csv"),
+    )
+    found = evaluate(config)
+    (audit,) = found.audits
+    judged = stack_predictions(read_predictions(tmp_path / "each.csv"), found.labels)
+    for group, name in zip(audit.groups, ("ann", "bob"), strict=True):
+        own = select_clips(judged, np.array([subject == name for subject in judged.subjects]))
+        assert (group.num_clips, group.num_subjects) == (12, 1)
+        assert group.uar.estimate == pytest.approx(measure(own).uar)
+    assert "UAR by sex:" in as_text(found)
+    assert found.to_json()["audits"][0]["column"] == "sex"
+    assert json.dumps(found.to_json())
+    with pytest.raises(ValueError, match=r"group_by has 'shoe'; the data has .*sex"):
+        evaluate(replace(config, group_by="shoe"))
+
+
+def test_groups_of_images_nobody_is_named_in_are_counted_in_images_alone(images):
+    (audit,) = evaluate(replace(images, group_by="split")).audits
+    assert {group.num_subjects for group in audit.groups} == {0}
+    assert "subjects not known" in as_text(evaluate(replace(images, group_by="split")))
 
 
 def test_in_a_smaller_label_space_the_rest_is_masked_and_dropped_and_said(images):
