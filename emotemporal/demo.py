@@ -10,13 +10,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from emotemporal.ablate.compare import CompareConfig, compare
-from emotemporal.data.augment import AugmentConfig
-from emotemporal.data.doctor import DoctorConfig, doctor
+from emotemporal.data.augmentation.augment import AugmentConfig
+from emotemporal.data.doctor.examine import DoctorConfig, doctor
 from emotemporal.data.prepare import PrepareConfig, prepare
 from emotemporal.data.readers import DatasetConfig, read_dataset
+from emotemporal.evaluation.comparison.report import as_text
+from emotemporal.evaluation.comparison.results import SYNTHETIC_NOTE, Comparison
 from emotemporal.evaluation.live_table import LiveScore, judge_live_table
-from emotemporal.evaluation.report import as_text
-from emotemporal.evaluation.results import SYNTHETIC_NOTE, Comparison
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig
 from emotemporal.labels import Emotion

@@ -22,7 +22,7 @@ def run_demo(words: Sequence[str]) -> int:
 def run_doctor(words: Sequence[str]) -> int:
     """Run `doctor`."""
     from emotemporal.config import parse_config
-    from emotemporal.data.doctor import DoctorConfig, doctor
+    from emotemporal.data.doctor.examine import DoctorConfig, doctor
 
     config = parse_config(DoctorConfig, _name_picture(words), "emotemporal doctor")
     report = doctor(config)
@@ -60,7 +60,7 @@ def run_prepare(words: Sequence[str]) -> int:
 def run_streams(words: Sequence[str]) -> int:
     """Run `streams`."""
     from emotemporal.config import parse_config
-    from emotemporal.data.streams import StreamsConfig, make_streams
+    from emotemporal.data.streams.make import StreamsConfig, make_streams
 
     print(make_streams(parse_config(StreamsConfig, words, "emotemporal streams")))
     return 0
@@ -101,7 +101,7 @@ def run_evaluate(words: Sequence[str]) -> int:
 def run_calibrate(words: Sequence[str]) -> int:
     """Run `calibrate`."""
     from emotemporal.config import parse_config
-    from emotemporal.evaluation.calibrate import CalibrateConfig, calibrate
+    from emotemporal.evaluation.calibration.calibrate import CalibrateConfig, calibrate
 
     print(calibrate(parse_config(CalibrateConfig, words, "emotemporal calibrate")))
     return 0
@@ -111,7 +111,7 @@ def run_compare(words: Sequence[str]) -> int:
     """Run `compare`."""
     from emotemporal.ablate.compare import CompareConfig, compare
     from emotemporal.config import parse_config
-    from emotemporal.evaluation.report import as_text
+    from emotemporal.evaluation.comparison.report import as_text
 
     config = parse_config(CompareConfig, words, "emotemporal compare")
     print(as_text(compare(config)))
@@ -122,7 +122,7 @@ def run_compare(words: Sequence[str]) -> int:
 def run_null_check(words: Sequence[str]) -> int:
     """Run `null_check`."""
     from emotemporal.config import parse_config
-    from emotemporal.evaluation.null_check import NullCheckConfig, check_null
+    from emotemporal.evaluation.comparison.null_check import NullCheckConfig, check_null
 
     print(check_null(parse_config(NullCheckConfig, words, "emotemporal null_check")))
     return 0
@@ -206,8 +206,8 @@ def run_serve(words: Sequence[str]) -> int:
 def run_smoothing(words: Sequence[str]) -> int:
     """Run `smoothing`."""
     from emotemporal.config import parse_config
-    from emotemporal.evaluation.smoothing_report import as_text
-    from emotemporal.evaluation.smoothing_study import SmoothingStudyConfig, run_smoothing_study
+    from emotemporal.evaluation.stability.report import as_text
+    from emotemporal.evaluation.stability.study import SmoothingStudyConfig, run_smoothing_study
 
     config = parse_config(SmoothingStudyConfig, words, "emotemporal smoothing")
     print(as_text(run_smoothing_study(config)))

@@ -11,7 +11,7 @@ import pytest
 
 from emotemporal import demo as job
 from emotemporal.demo import DemoConfig, demo
-from emotemporal.evaluation.results import SYNTHETIC_NOTE
+from emotemporal.evaluation.comparison.results import SYNTHETIC_NOTE
 from emotemporal.models.meta import read_meta
 from emotemporal.storage import read_jsonl
 from emotemporal.train.truth import read_truth

@@ -21,7 +21,7 @@ from emotemporal.ablate.schedule import run_all
 from emotemporal.ablate.sweep import sweep_text
 from emotemporal.ablate.table import method_of
 from emotemporal.config import ConfigError, dump_yaml
-from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from emotemporal.models.meta import read_meta
 from emotemporal.run_folder import RunFolderError, git_commit
 from emotemporal.stopping import stop_when_asked

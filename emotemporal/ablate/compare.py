@@ -21,11 +21,11 @@ from emotemporal.ablate.study import (
 from emotemporal.ablate.units import Unit, run_units, units_of
 from emotemporal.baselines.frame_votes import ORDER_BLIND_VOTES
 from emotemporal.config import to_plain
-from emotemporal.evaluation.by_group import group_values
-from emotemporal.evaluation.comparison import compare as compare_methods
+from emotemporal.evaluation.comparison.by_group import group_values
+from emotemporal.evaluation.comparison.compare import compare as compare_methods
+from emotemporal.evaluation.comparison.report import write_comparison
+from emotemporal.evaluation.comparison.results import Comparison, ComparisonConfig
 from emotemporal.evaluation.predictions import write_predictions
-from emotemporal.evaluation.report import write_comparison
-from emotemporal.evaluation.results import Comparison, ComparisonConfig
 from emotemporal.evaluation.spelling import title
 from emotemporal.run_folder import RunFolder, git_commit
 from emotemporal.storage import write_json

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from emotemporal.ablate.grid import BASE
 from emotemporal.ablate.outcomes import GAP, SHIFTED_UAR, Ablation, Row
 from emotemporal.ablate.untouched import gathered, untouched
+from emotemporal.evaluation.comparison.results import Comparison
 from emotemporal.evaluation.metrics import Interval
-from emotemporal.evaluation.results import Comparison
 from emotemporal.evaluation.spelling import points
 from emotemporal.train.pretrain import PretrainConfig
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from emotemporal.data.augmentation.shifts import cover_mouth
 from emotemporal.data.clip_twins import ClipSignature, clip_twins, sign_prepared
 from emotemporal.data.prepared import PreparedSet, load_prepared
-from emotemporal.data.shifts import cover_mouth
 from emotemporal.labels import AFFECTNET_8, Emotion, LabelSpace, parse_label_space
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointMeta

@@ -14,11 +14,11 @@ from emotemporal.ablate.grid import BASE, Grid
 from emotemporal.ablate.plan import PlannedRun
 from emotemporal.ablate.runs import Failure, has_finished, has_judged, seconds_of
 from emotemporal.ablate.study import CompareConfig
-from emotemporal.evaluation.comparison import compare
+from emotemporal.evaluation.comparison.compare import compare
+from emotemporal.evaluation.comparison.results import Comparison, ComparisonConfig
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.predictions import read_predictions
-from emotemporal.evaluation.results import Comparison, ComparisonConfig
-from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from emotemporal.labels import LabelSpace
 from emotemporal.storage import read_jsonl
 from emotemporal.types import ClipPrediction

@@ -14,12 +14,19 @@ from emotemporal.ablate.grid import BASE
 from emotemporal.ablate.outcomes import Ablation, Row
 from emotemporal.ablate.table import FIRST, Part, first_cells, parts
 from emotemporal.ablate.untouched import speaker_table, untouched, untouched_rows
+from emotemporal.evaluation.comparison.results import Comparison
+from emotemporal.evaluation.comparison.wording import counts as counts_of
 from emotemporal.evaluation.metrics import Interval
-from emotemporal.evaluation.page import page_style, with_minus_signs
-from emotemporal.evaluation.plots import GuideLine, Kind, PlotRow, axis_around, interval_plot
-from emotemporal.evaluation.results import Comparison
+from emotemporal.evaluation.page_style import page_style
+from emotemporal.evaluation.plots import (
+    GuideLine,
+    Kind,
+    PlotRow,
+    axis_around,
+    interval_plot,
+    with_minus_signs,
+)
 from emotemporal.evaluation.spelling import percent, points
-from emotemporal.evaluation.wording import counts as counts_of
 from emotemporal.storage import write_atomically
 
 

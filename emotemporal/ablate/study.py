@@ -19,10 +19,10 @@ from emotemporal.ablate.tuned_votes import VoteGrid
 from emotemporal.ablate.video3d_row import Video3DRowConfig
 from emotemporal.baselines.frame_votes import FRAME_VOTES, FrameVoteConfig
 from emotemporal.config import to_yaml
-from emotemporal.evaluation.by_group import group_values
+from emotemporal.evaluation.comparison.by_group import group_values
 from emotemporal.evaluation.folds import Fold, check_twins
 from emotemporal.evaluation.protocols import ProtocolConfig, make_folds
-from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from emotemporal.labels import Emotion, LabelSpace, parse_emotion
 from emotemporal.models.checkpoint import load_checkpoint
 from emotemporal.models.meta import ModelConfig

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emotemporal.ablate.outcomes import GAP, SHIFTED_SHARE, SHIFTED_UAR, Ablation, Row
+from emotemporal.evaluation.comparison.results import MethodResult
 from emotemporal.evaluation.metrics import Interval
-from emotemporal.evaluation.results import MethodResult
 from emotemporal.evaluation.spelling import p_value
 
 FIRST = ("change", "seeds")

@@ -13,7 +13,7 @@ from emotemporal.baselines.frame_votes import FrameVoteConfig, frame_votes
 from emotemporal.data.sampling import clip_indices
 from emotemporal.data.seeds import derive_seed
 from emotemporal.evaluation.choosing import choose_setting
-from emotemporal.evaluation.statistics import uar_of_answers
+from emotemporal.evaluation.statistics.bootstrap import uar_of_answers
 from emotemporal.labels import LabelSpace
 from emotemporal.train.features import ClipFeatures
 from emotemporal.train.heads import HeadConfig, head_probabilities, train_head

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from emotemporal.ablate.outcomes import Ablation
-from emotemporal.evaluation.results import Comparison
+from emotemporal.evaluation.comparison.results import Comparison
 from emotemporal.evaluation.spelling import percent, points
 
 _MOST_SUBJECTS = 12

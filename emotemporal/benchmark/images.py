@@ -16,7 +16,7 @@ import torch
 from emotemporal.benchmark.machine import this_machine
 from emotemporal.benchmark.measure import Row, in_turns
 from emotemporal.benchmark.report import OutputConfig, Report
-from emotemporal.data.augment import AugmentConfig
+from emotemporal.data.augmentation.augment import AugmentConfig
 from emotemporal.data.collate import Batch
 from emotemporal.data.images import CropSource, ImageCache, ImageSet
 from emotemporal.data.loading import batch_rows, load_batches

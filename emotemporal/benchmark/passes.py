@@ -12,8 +12,8 @@ from emotemporal.faces.ahead import AheadFollower
 from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.inference.predictor import Judgement
 from emotemporal.live.recogniser import Recogniser
+from emotemporal.live.sinks.tables import CsvTable, csv_file
 from emotemporal.live.stages import Moment, Stages, run_recorded
-from emotemporal.live.tables import CsvTable, csv_file
 from emotemporal.timing import Clock
 from emotemporal.types import Frame
 from emotemporal.video.file import VideoFile

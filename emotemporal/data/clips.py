@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from emotemporal.data.augment import AugmentConfig, augment
+from emotemporal.data.augmentation.augment import AugmentConfig, augment
 from emotemporal.data.collate import Sample, frame_targets
 from emotemporal.data.prepare import PreparedSet
 from emotemporal.data.sampling import SamplingConfig, clip_indices

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from emotemporal.data.augment import AugmentConfig, augment, far_and_compressed
-from emotemporal.data.changes import draw_changes
+from emotemporal.data.augmentation.augment import AugmentConfig, augment, far_and_compressed
+from emotemporal.data.augmentation.changes import draw_changes
 from emotemporal.data.collate import Sample
 from emotemporal.data.table import DatasetTable, box_of, file_of
 from emotemporal.faces.crop import CropConfig, crop_face, whole_crop

@@ -8,14 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from emotemporal.data.affectnet import Layout, read_affectnet
-from emotemporal.data.cremad import read_cremad
-from emotemporal.data.ferplus import SingleVotes, VoteRule, read_ferplus
 from emotemporal.data.files import summarise
-from emotemporal.data.folder import read_folder
-from emotemporal.data.manifest import read_manifest
-from emotemporal.data.ravdess import Calm, read_ravdess
-from emotemporal.data.savee import read_savee
+from emotemporal.data.sets.affectnet import Layout, read_affectnet
+from emotemporal.data.sets.cremad import read_cremad
+from emotemporal.data.sets.ferplus import SingleVotes, VoteRule, read_ferplus
+from emotemporal.data.sets.folder import read_folder
+from emotemporal.data.sets.manifest import read_manifest
+from emotemporal.data.sets.ravdess import Calm, read_ravdess
+from emotemporal.data.sets.savee import read_savee
 from emotemporal.data.sharing import subject_problems, twin_problems
 from emotemporal.data.signatures import sign_table
 from emotemporal.data.split_file import apply_split_file

@@ -17,16 +17,16 @@ from emotemporal.data.readers import DatasetConfig, near_twins, read_dataset
 from emotemporal.data.splits import split_rows
 from emotemporal.data.table import SPLITS, DatasetTable, Split, fingerprint, refuse_fatal
 from emotemporal.data.twins import rows_with_twin_in
-from emotemporal.evaluation.by_group import audit_predictions, group_values
-from emotemporal.evaluation.calibration_plots import draw_calibration
-from emotemporal.evaluation.calibration_report import CalibrationConfig, judge_calibration
+from emotemporal.evaluation.calibration.plots import draw_calibration
+from emotemporal.evaluation.calibration.report import CalibrationConfig, judge_calibration
+from emotemporal.evaluation.comparison.by_group import audit_predictions, group_values
 from emotemporal.evaluation.metrics import Metrics, measure, stack_predictions
 from emotemporal.evaluation.outcome import Evaluation
 from emotemporal.evaluation.predictions import write_predictions
-from emotemporal.evaluation.shift_figures import SuiteConfig
-from emotemporal.evaluation.shift_report import write_shift_report
-from emotemporal.evaluation.shift_suite import run_suite
-from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.shifts.figures import SuiteConfig
+from emotemporal.evaluation.shifts.report import write_shift_report
+from emotemporal.evaluation.shifts.suite import run_suite
+from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from emotemporal.evaluation.still_images import StillJudge, judge_rows
 from emotemporal.evaluation.video_clips import judge_clips
 from emotemporal.inference.engine import Engine

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from emotemporal.data.frames import read_frame
-from emotemporal.evaluation.changes import measure_stream
 from emotemporal.evaluation.metrics import Interval, wilson_interval
-from emotemporal.evaluation.stability import Stability, summarise
+from emotemporal.evaluation.stability.changes import measure_stream
+from emotemporal.evaluation.stability.figures import Stability, summarise
 from emotemporal.labels import Emotion, parse_emotion
 from emotemporal.types import Target
 

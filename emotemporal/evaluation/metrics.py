@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from emotemporal.evaluation.calibration import calibration_error
+from emotemporal.evaluation.confidence import calibration_error
 from emotemporal.labels import Emotion, LabelSpace
 from emotemporal.types import ClipPrediction
 

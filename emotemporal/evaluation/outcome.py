@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from emotemporal.evaluation.by_group import GroupAudit, group_sentence, people
-from emotemporal.evaluation.calibration_report import CalibrationReport
+from emotemporal.evaluation.calibration.report import CalibrationReport
+from emotemporal.evaluation.comparison.by_group import GroupAudit, group_sentence, people
 from emotemporal.evaluation.metrics import Interval, Metrics
-from emotemporal.evaluation.shift_figures import ShiftReport
-from emotemporal.evaluation.shift_report import shifts_as_text
+from emotemporal.evaluation.shifts.figures import ShiftReport
+from emotemporal.evaluation.shifts.report import shifts_as_text
 from emotemporal.labels import Emotion, LabelSpace
 
 

@@ -25,10 +25,10 @@ from tqdm import tqdm
 
 from emotemporal.config import to_plain
 from emotemporal.faces.detect import DetectorConfig, find_yunet
-from emotemporal.live.formats import TableFormat
 from emotemporal.live.inputs import Input
 from emotemporal.live.judge_file import Targets, judge_file
 from emotemporal.live.recogniser import RecogniseConfig, Recogniser
+from emotemporal.live.sinks.formats import TableFormat
 from emotemporal.live.workers import Died, Finished, Progress, Report, run_jobs
 from emotemporal.run_folder import RunFolder, git_commit
 from emotemporal.stopping import InterruptedJob

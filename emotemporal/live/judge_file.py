@@ -14,16 +14,16 @@ from jaxtyping import Float
 
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import LabelSpace
-from emotemporal.live.formats import TableFormat, open_tables
 from emotemporal.live.frames import open_frames
 from emotemporal.live.outputs import LiveOutputs
-from emotemporal.live.overlay import Overlay, OverlayConfig
-from emotemporal.live.page import PageAbout
+from emotemporal.live.overlay.draw import Overlay, OverlayConfig
+from emotemporal.live.overlay.scene import Scene
+from emotemporal.live.overlay.status import Status
 from emotemporal.live.recogniser import Recogniser
-from emotemporal.live.recording import Recording
-from emotemporal.live.scene import Scene
+from emotemporal.live.sinks.formats import TableFormat, open_tables
+from emotemporal.live.sinks.page import PageAbout
+from emotemporal.live.sinks.recording import Recording
 from emotemporal.live.stages import Moment, Sink, Tally, run_stages
-from emotemporal.live.status import Status
 from emotemporal.storage import write_atomically
 from emotemporal.timing import monotonic
 from emotemporal.types import Frame

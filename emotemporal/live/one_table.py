@@ -9,12 +9,12 @@ from threading import Event
 from tqdm import tqdm
 
 from emotemporal.inference.predictor import Judgement
-from emotemporal.live.files import TextOut
 from emotemporal.live.frames import open_frames
 from emotemporal.live.inputs import Input
 from emotemporal.live.recogniser import Recogniser
+from emotemporal.live.sinks.files import TextOut
+from emotemporal.live.sinks.tables import CsvTable
 from emotemporal.live.stages import Moment, Tally, run_stages
-from emotemporal.live.tables import CsvTable
 from emotemporal.video.file import VideoFile
 
 _IN_MEMORY_BYTES = 1 << 20

@@ -15,14 +15,14 @@ import numpy as np
 from jaxtyping import UInt8
 
 from emotemporal.inference.predictor import Judgement
-from emotemporal.live.formats import TableFormat, open_tables
-from emotemporal.live.overlay import Overlay
-from emotemporal.live.page import PageAbout
-from emotemporal.live.recording import Recording
-from emotemporal.live.scene import Scene
+from emotemporal.live.overlay.draw import Overlay
+from emotemporal.live.overlay.scene import Scene
+from emotemporal.live.overlay.status import StatusLine
+from emotemporal.live.sinks.formats import TableFormat, open_tables
+from emotemporal.live.sinks.page import PageAbout
+from emotemporal.live.sinks.recording import Recording
+from emotemporal.live.sinks.tables import Table
 from emotemporal.live.stages import Moment
-from emotemporal.live.status import StatusLine
-from emotemporal.live.tables import Table
 from emotemporal.live.window import HELP, Action, Window
 from emotemporal.storage import write_atomically
 from emotemporal.timing import date_and_time

@@ -20,12 +20,12 @@ from emotemporal.inference.pick import describe
 from emotemporal.inference.predictor import StreamConfig
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.batch import BatchConfig, run_batch
-from emotemporal.live.files import TextOut, growing_file
-from emotemporal.live.formats import TableFormat
 from emotemporal.live.inputs import Input, list_inputs
 from emotemporal.live.one_table import judge_into
 from emotemporal.live.recogniser import RecogniseConfig, Recogniser
-from emotemporal.live.tables import CsvTable
+from emotemporal.live.sinks.files import TextOut, growing_file
+from emotemporal.live.sinks.formats import TableFormat
+from emotemporal.live.sinks.tables import CsvTable
 from emotemporal.stopping import stop_when_asked
 from emotemporal.video.image import ImageError
 from emotemporal.video.source import VideoError

@@ -26,8 +26,8 @@ from emotemporal.inference.prior import wanted_prior
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import LabelSpace
 from emotemporal.live.frames import Source, check_pixels, is_still, open_frames
+from emotemporal.live.sinks.tables import columns, to_row
 from emotemporal.live.stages import Moment, Stages
-from emotemporal.live.tables import columns, to_row
 
 if TYPE_CHECKING:
     import pandas as pd

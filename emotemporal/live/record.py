@@ -11,10 +11,10 @@ from pathlib import Path
 from threading import Event
 
 from emotemporal.labels import SAVEE_7, Emotion, parse_emotions
+from emotemporal.live.overlay.prompt_card import draw_prompt
 from emotemporal.live.own_set import MANIFEST, TRUTH, OwnSet
-from emotemporal.live.prompt_card import draw_prompt
 from emotemporal.live.prompts import Prompt, PromptTimes, plan_prompts
-from emotemporal.live.recording import Recording
+from emotemporal.live.sinks.recording import Recording
 from emotemporal.live.window import Gui, Window, has_display
 from emotemporal.stopping import stop_when_asked
 from emotemporal.types import Frame

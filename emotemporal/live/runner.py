@@ -17,11 +17,11 @@ from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
 from emotemporal.inference.pick import describe, measured_lag_s, pick_smoothing, refuse_both
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
-from emotemporal.live.formats import TableFormat
 from emotemporal.live.keep_up import run_live_stages
 from emotemporal.live.outputs import Controls, OutputFiles, open_outputs
-from emotemporal.live.overlay import Overlay, OverlayConfig
-from emotemporal.live.page import PageAbout
+from emotemporal.live.overlay.draw import Overlay, OverlayConfig
+from emotemporal.live.sinks.formats import TableFormat
+from emotemporal.live.sinks.page import PageAbout
 from emotemporal.live.smoother_keys import SmootherKeys
 from emotemporal.live.sources import OpenCapture, kind_of, open_live, open_recorded
 from emotemporal.live.stages import Stages, run_recorded

@@ -19,10 +19,10 @@ from safetensors.numpy import load_file, save
 from tqdm import tqdm
 
 from emotemporal.config import config_digest, differences
-from emotemporal.data.augment import AugmentConfig, augment
+from emotemporal.data.augmentation.augment import AugmentConfig, augment
+from emotemporal.data.augmentation.shifts import cover_mouth
 from emotemporal.data.prepare import PreparedSet
 from emotemporal.data.seeds import derive_seed
-from emotemporal.data.shifts import cover_mouth
 from emotemporal.labels import Emotion
 from emotemporal.models.emotion_net import EmotionNet
 from emotemporal.models.meta import CheckpointError, CheckpointMeta

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 from einops import rearrange
 
-from emotemporal.data.augment_batch import augment_batch
-from emotemporal.data.changes import AugmentConfig, draw_changes
+from emotemporal.data.augmentation.batch import augment_batch
+from emotemporal.data.augmentation.changes import AugmentConfig, draw_changes
+from emotemporal.data.augmentation.mix import MixConfig, mix_batch
 from emotemporal.data.collate import Batch
 from emotemporal.data.images import ImageSet
 from emotemporal.data.loading import load_batches
-from emotemporal.data.mix import MixConfig, mix_batch
 from emotemporal.data.seeds import derive_seed, sample_generator
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from lightning_fabric import Fabric
 from torch import nn
 
-from emotemporal.data.augment import AugmentConfig
+from emotemporal.data.augmentation.augment import AugmentConfig
 from emotemporal.data.collate import Batch
 from emotemporal.data.images import CropSource, ImageCache, ImageSet
 from emotemporal.data.loading import batch_rows

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from emotemporal.data.augment import AugmentConfig
+from emotemporal.data.augmentation.augment import AugmentConfig
+from emotemporal.data.augmentation.mix import MixConfig
 from emotemporal.data.images import ChangeOn
-from emotemporal.data.mix import MixConfig
 from emotemporal.data.readers import DatasetConfig
 from emotemporal.faces.crop import CropConfig
 from emotemporal.models.meta import ModelConfig

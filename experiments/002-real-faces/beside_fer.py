@@ -19,8 +19,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from emotemporal.data.ferplus import read_ferplus
 from emotemporal.data.readers import near_twins
+from emotemporal.data.sets.ferplus import read_ferplus
 from emotemporal.data.table import DatasetTable, file_of
 from emotemporal.data.twins import rows_with_twin_in
 

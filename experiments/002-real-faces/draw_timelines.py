@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from emotemporal.labels import Emotion
-from emotemporal.live.palette import COLOURS
+from emotemporal.live.overlay.palette import COLOURS
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

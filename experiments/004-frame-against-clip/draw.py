@@ -14,7 +14,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from emotemporal.data.augment import AugmentConfig
+from emotemporal.data.augmentation.augment import AugmentConfig
 from emotemporal.data.prepare import PrepareConfig, prepare
 from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.faces.detect import DetectorConfig

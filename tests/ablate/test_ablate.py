@@ -22,8 +22,8 @@ from emotemporal.ablate.outcomes import Ablation
 from emotemporal.ablate.runs import start_process
 from emotemporal.cli import main
 from emotemporal.config import ConfigError
-from emotemporal.evaluation.results import MethodResult
-from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.comparison.results import MethodResult
+from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from emotemporal.run_folder import RunFolderError
 from emotemporal.stopping import InterruptedJob
 from emotemporal.storage import read_jsonl

@@ -16,9 +16,9 @@ from emotemporal.ablate.units import Unit
 from emotemporal.baselines.frame_votes import FRAME_VOTES, ORDER_BLIND_VOTES
 from emotemporal.config import ConfigError, parse_plain, to_plain
 from emotemporal.data.sampling import SamplingConfig
+from emotemporal.evaluation.comparison.results import Comparison
 from emotemporal.evaluation.protocols import ProtocolConfig
-from emotemporal.evaluation.results import Comparison
-from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from emotemporal.models.meta import ModelConfig
 from emotemporal.run_folder import RunFolderError
 from emotemporal.synthetic.savee import REVERSED_PAIR

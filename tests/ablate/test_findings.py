@@ -13,9 +13,9 @@ from emotemporal.ablate.outcomes import GAP, Ablation, Row, over_seeds
 from emotemporal.ablate.page import as_html
 from emotemporal.ablate.runs import Failure
 from emotemporal.ablate.untouched import gathered, speaker_table, untouched
-from emotemporal.evaluation.comparison import compare
-from emotemporal.evaluation.results import ComparisonConfig
-from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.comparison.compare import compare
+from emotemporal.evaluation.comparison.results import ComparisonConfig
+from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from tests.evaluation.judges import balanced, noisy_answers, predictions_with
 
 

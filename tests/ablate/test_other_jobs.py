@@ -7,7 +7,7 @@ import pytest
 
 from emotemporal.ablate.ablate import AblateConfig, ablate
 from emotemporal.baselines.frame_votes import FRAME_VOTES
-from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from tests.ablate.grids import Here, write_grid
 
 OPTIM = {"epochs": 2, "batch_size": 4}

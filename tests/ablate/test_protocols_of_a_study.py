@@ -19,7 +19,7 @@ from emotemporal.ablate.video3d_row import Video3DRowConfig
 from emotemporal.baselines.video3d import Video3DConfig
 from emotemporal.data.sampling import SamplingConfig
 from emotemporal.evaluation.protocols import ProtocolConfig
-from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from emotemporal.models.meta import ModelConfig
 from emotemporal.train.features import ViewConfig
 from emotemporal.train.heads import HeadConfig

@@ -13,7 +13,7 @@ from emotemporal.ablate.ablate import AblateConfig, ablate, ablate_one, write_sw
 from emotemporal.cli import expand
 from emotemporal.commands import COMMANDS
 from emotemporal.config import ConfigError, parse_config
-from emotemporal.evaluation.statistics import BootstrapConfig
+from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from emotemporal.run_folder import RunFolderError
 from tests.ablate.grids import Here, small_base, write_grid
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from emotemporal.data import packed
-from emotemporal.data.augment import AugmentConfig
+from emotemporal.data.augmentation.augment import AugmentConfig
 from emotemporal.data.images import ImageCache, ImageSet
 from emotemporal.data.packed import PackError, pack
 from emotemporal.data.readers import DatasetConfig, read_dataset

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from emotemporal.data.cremad import read_cremad
-from emotemporal.data.ferplus import read_ferplus
-from emotemporal.data.folder import read_folder
-from emotemporal.data.manifest import read_manifest
-from emotemporal.data.ravdess import read_ravdess
 from emotemporal.data.readers import DatasetConfig, load_dataset, near_twins, read_dataset
-from emotemporal.data.savee import read_savee
+from emotemporal.data.sets.cremad import read_cremad
+from emotemporal.data.sets.ferplus import read_ferplus
+from emotemporal.data.sets.folder import read_folder
+from emotemporal.data.sets.manifest import read_manifest
+from emotemporal.data.sets.ravdess import read_ravdess
+from emotemporal.data.sets.savee import read_savee
 from emotemporal.data.table import count_by_emotion, soft_targets
 from emotemporal.labels import AFFECTNET_8, Emotion
 from tests.data.tiny_sets import (

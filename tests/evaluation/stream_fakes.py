@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emotemporal.evaluation.replay import JudgedStream, Piece, StreamSet
+from emotemporal.evaluation.stability.replay import JudgedStream, Piece, StreamSet
 from emotemporal.inference.caution import Caution
 from emotemporal.labels import Emotion, LabelSpace
 from emotemporal.timing import ClipRate

@@ -4,7 +4,7 @@ import pytest
 
 from emotemporal.evaluation.live_table import judge_live_table
 from emotemporal.labels import SAVEE_7, Emotion
-from emotemporal.live.tables import CsvTable
+from emotemporal.live.sinks.tables import CsvTable
 
 BOXES = {0: (0, 0, 10, 10), 1: (100, 0, 110, 10)}
 TIMES_S = np.arange(40) / 10

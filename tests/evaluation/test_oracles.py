@@ -19,8 +19,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from emotemporal.evaluation.metrics import measure, stack_predictions
-from emotemporal.evaluation.significance import holm, mcnemar
-from emotemporal.evaluation.statistics import uar_of_answers
+from emotemporal.evaluation.statistics.bootstrap import uar_of_answers
+from emotemporal.evaluation.statistics.significance import holm, mcnemar
 from emotemporal.labels import SAVEE_7
 from emotemporal.types import ClipPrediction
 

@@ -144,7 +144,7 @@ def _dataset(name: str, levels: int) -> Read:
 
 
 def _kept(path: Path) -> None:
-    from emotemporal.evaluation.stream_sets import _read
+    from emotemporal.evaluation.stability.stream_sets import _read
 
     _refuse_dropped(path, _read(path))
 

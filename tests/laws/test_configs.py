@@ -11,8 +11,8 @@ from emotemporal.ablate.grid import read_grid
 from emotemporal.ablate.plan import plan_runs
 from emotemporal.ablate.sweep import sweep_text
 from emotemporal.config import ConfigError, parse_config
-from emotemporal.data.augment import AugmentConfig
-from emotemporal.evaluation.smoothing_study import SmoothingStudyConfig
+from emotemporal.data.augmentation.augment import AugmentConfig
+from emotemporal.evaluation.stability.study import SmoothingStudyConfig
 from emotemporal.train.finetune import FinetuneConfig, finetune
 from emotemporal.train.log import TrackingConfig
 from emotemporal.train.pretrain import PretrainConfig, pretrain

@@ -41,8 +41,8 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 def copied_house(tmp_path: Path) -> Path:
     if not SETUP_CFG.is_file():
         pytest.skip("the contract is in the checkout's setup.cfg; this package is installed")
-    no_caches = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PACKAGE, tmp_path / "emotemporal", ignore=no_caches)
+    code_alone = shutil.ignore_patterns("__pycache__", "*.safetensors", "*.onnx")
+    shutil.copytree(PACKAGE, tmp_path / "emotemporal", ignore=code_alone)
     shutil.copy(SETUP_CFG, tmp_path)
     return tmp_path
 
@@ -59,8 +59,19 @@ def test_imports_run_downwards(copied_house):
         ("train/planted.py", "import emotemporal.live", "emotemporal.train.planted"),
         ("models/planted.py", "import emotemporal.data", "emotemporal.models.planted"),
         ("cellar.py", "", "cellar"),
+        (
+            "data/streams/planted.py",
+            "import emotemporal.data.doctor.streams",
+            ".streams -> .doctor (1 import)",
+        ),
     ],
-    ids=["upwards", "sideways", "sideways-below", "a-room-that-the-contract-does-not-know"],
+    ids=[
+        "upwards",
+        "sideways",
+        "sideways-below",
+        "a-room-that-the-contract-does-not-know",
+        "round-in-circles-inside-a-room",
+    ],
 )
 def test_a_planted_violation_is_found(copied_house, file, line, expected):
     (copied_house / "emotemporal" / file).write_text(f"{line}\n")

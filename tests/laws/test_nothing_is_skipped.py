@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emotemporal.data.augment import NO_AUGMENTATION
+from emotemporal.data.augmentation.augment import NO_AUGMENTATION
 from emotemporal.data.prepare import PrepareConfig, PrepareJobConfig, prepare_dataset
 from emotemporal.data.readers import DatasetConfig
 from emotemporal.faces.crop import CropConfig

@@ -16,7 +16,7 @@ from emotemporal.faces.follow import FollowConfig, Follower
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.labels import SAVEE_7
 from emotemporal.live.keep_up import run_live_stages
-from emotemporal.live.recording import Recording
+from emotemporal.live.sinks.recording import Recording
 from emotemporal.live.stages import Stages
 from emotemporal.models.meta import read_meta
 from emotemporal.types import Box, Frame

@@ -13,14 +13,14 @@ from emotemporal.inference.pick import describe
 from emotemporal.inference.predictor import Judgement, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import SAVEE_7, Emotion
-from emotemporal.live.files import growing_file
 from emotemporal.live.outputs import Controls, LiveOutputs, Pictures
+from emotemporal.live.overlay.status import StatusLine
 from emotemporal.live.pace import Pace
-from emotemporal.live.recording import Recording
+from emotemporal.live.sinks.files import growing_file
+from emotemporal.live.sinks.recording import Recording
+from emotemporal.live.sinks.tables import CsvTable
 from emotemporal.live.smoother_keys import SmootherKeys
 from emotemporal.live.stages import Moment
-from emotemporal.live.status import StatusLine
-from emotemporal.live.tables import CsvTable
 from emotemporal.live.window import HELP, Window, has_display
 from emotemporal.models.meta import read_meta
 from emotemporal.types import Box, Frame

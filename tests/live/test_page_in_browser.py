@@ -11,8 +11,8 @@ import pytest
 from emotemporal.inference.caution import Caution
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import SAVEE_7, Emotion
-from emotemporal.live.formats import open_tables
-from emotemporal.live.page import PageAbout
+from emotemporal.live.sinks.formats import open_tables
+from emotemporal.live.sinks.page import PageAbout
 from emotemporal.types import Box
 from emotemporal.video.write import VideoWriter
 

@@ -9,7 +9,7 @@ import pytest
 
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.live import RecogniseConfig, Recogniser, recognise
-from emotemporal.live.tables import columns
+from emotemporal.live.sinks.tables import columns
 from emotemporal.types import Frame
 from emotemporal.video.file import VideoFile
 

@@ -13,20 +13,24 @@ from emotemporal.data.clipping import PrepareConfig
 from emotemporal.data.prepare import prepare
 from emotemporal.data.prepared import load_prepared
 from emotemporal.data.readers import DatasetConfig, read_dataset
-from emotemporal.evaluation import smoothing_study
 from emotemporal.evaluation.evaluate import EvaluateConfig, evaluate
-from emotemporal.evaluation.own_takes import OwnTakes
-from emotemporal.evaluation.replay import score_settings
-from emotemporal.evaluation.smoothing_study import SmoothingStudyConfig
-from emotemporal.evaluation.stream_sets import JudgedModel, StreamsJudgeConfig, judge_streams
-from emotemporal.evaluation.takes import ConcatenatedTakes, TakesConfig
+from emotemporal.evaluation.stability import study as smoothing_study
+from emotemporal.evaluation.stability.own_takes import OwnTakes
+from emotemporal.evaluation.stability.replay import score_settings
+from emotemporal.evaluation.stability.stream_sets import (
+    JudgedModel,
+    StreamsJudgeConfig,
+    judge_streams,
+)
+from emotemporal.evaluation.stability.study import SmoothingStudyConfig
+from emotemporal.evaluation.stability.takes import ConcatenatedTakes, TakesConfig
 from emotemporal.faces.crop import CropConfig
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig
 from emotemporal.inference.load import load_model
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import SAVEE_7, Emotion, LabelSpace
-from emotemporal.live.prompt_card import draw_prompt
+from emotemporal.live.overlay.prompt_card import draw_prompt
 from emotemporal.live.prompts import Prompt, PromptTimes, plan_prompts
 from emotemporal.live.record import RecordConfig, record
 from emotemporal.video.file import VideoFile

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from emotemporal.data.changes import NO_AUGMENTATION
+from emotemporal.data.augmentation.changes import NO_AUGMENTATION
 from emotemporal.data.readers import DatasetConfig
 from emotemporal.faces.crop import CropConfig
 from emotemporal.preprocess import PreprocessConfig

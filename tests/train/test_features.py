@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotemporal.data.augment import NO_AUGMENTATION, AugmentConfig
+from emotemporal.data.augmentation.augment import NO_AUGMENTATION, AugmentConfig
 from emotemporal.data.prepare import load_prepared
 from emotemporal.models.checkpoint import load_checkpoint
 from emotemporal.models.meta import CheckpointError

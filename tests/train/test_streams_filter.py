@@ -13,9 +13,9 @@ from safetensors.numpy import load_file
 from emotemporal.data.prepare import load_prepared
 from emotemporal.data.readers import DatasetConfig
 from emotemporal.data.sampling import SamplingConfig
-from emotemporal.data.stills import StillsConfig
-from emotemporal.data.stream_plan import PlanConfig
-from emotemporal.data.streams import StreamsConfig, make_streams
+from emotemporal.data.streams.make import StreamsConfig, make_streams
+from emotemporal.data.streams.plan import PlanConfig
+from emotemporal.data.streams.stills import StillsConfig
 from emotemporal.inference.load import load_engine
 from emotemporal.inference.predictor import predict_clip
 from emotemporal.labels import AFFECTNET_8, Emotion, LabelSpace

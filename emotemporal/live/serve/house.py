@@ -15,7 +15,7 @@ from emotemporal.inference.load import LoadedModel
 from emotemporal.inference.pick import describe, pick_smoothing
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
-from emotemporal.live.scene import HISTORY_S
+from emotemporal.live.overlay.scene import HISTORY_S
 from emotemporal.live.serve.config import ServeConfig
 from emotemporal.live.serve.controls import offered, to_smoothing
 from emotemporal.live.serve.messages import Choice, tell_labels

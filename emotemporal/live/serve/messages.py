@@ -16,7 +16,7 @@ from typing import Any
 from emotemporal.inference.caution import Caution
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import LabelSpace
-from emotemporal.live.palette import COLOURS
+from emotemporal.live.overlay.palette import COLOURS
 from emotemporal.types import Box, FaceView
 
 _TIME = struct.Struct("<d")

@@ -17,7 +17,7 @@ from emotemporal.live.serve.messages import (
     tell_faces,
     tell_judgements,
 )
-from emotemporal.live.tables import CsvTable
+from emotemporal.live.sinks.tables import CsvTable
 from emotemporal.types import FaceView, Frame
 from emotemporal.video.image import decode_jpeg
 

@@ -15,7 +15,7 @@ import pytest
 from emotemporal.faces.follow import FollowConfig, Follower, follow
 from emotemporal.inference.predictor import StreamPredictor
 from emotemporal.live.serve.config import LimitsConfig
-from emotemporal.live.tables import CsvTable
+from emotemporal.live.sinks.tables import CsvTable
 from emotemporal.video.file import VideoFile
 from tests.fakes import FakeEngine
 from tests.live.serve.serving import HAAR, colour_model, judge, serving, visiting

@@ -1,0 +1,1 @@
+"""One reader a data set: its files as a validated table."""

@@ -1,0 +1,1 @@
+"""Streams of changing expressions, made out of stills."""

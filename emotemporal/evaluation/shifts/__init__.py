@@ -1,0 +1,1 @@
+"""What is left where faces look other than they did in training."""

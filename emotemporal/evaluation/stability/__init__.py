@@ -1,0 +1,1 @@
+"""How steady and how prompt labels are, and which smoother to take for it."""

@@ -1,0 +1,1 @@
+"""What one sees: the picture, its faces labelled."""

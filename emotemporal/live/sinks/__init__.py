@@ -1,0 +1,1 @@
+"""Where judgements go: tables, annotations, pages, videos."""
