@@ -14,7 +14,13 @@ _SPELLINGS = {
     "tcn": "TCN",
     "x3d": "X3D",
 }
-_NAMES = {"x3d_s": "X3D-S", "x3d_xs": "X3D-XS", "clip_length": "clip length alone"}
+_NAMES = {
+    "x3d_s": "X3D-S",
+    "x3d_xs": "X3D-XS",
+    "clip_length": "clip length alone",
+    "attention": "attention pooling",
+    "bigru": "bidirectional GRU (offline)",
+}
 
 
 def percent(interval: Interval) -> str:
