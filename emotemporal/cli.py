@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from emotemporal import __version__
@@ -23,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command is None:
         print(f"there is no command {words[0]!r}\n\n{_help()}", file=sys.stderr)
         return 2
+    if {"-h", "--help"} & {*words[1:]}:
+        print(f"{introduce(words[0], command)}\n")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     return _guarded(command, words[1:])
 
@@ -42,6 +45,23 @@ def expand(words: Sequence[str], command: Command) -> list[str]:
         name, equals, value = word.partition("=")
         expanded.append(f"{command.aliases.get(name, name)}{equals}{value}")
     return expanded
+
+
+def introduce(name: str, command: Command) -> str:
+    """Return what a command is for, and which of its options can be written shorter."""
+    lines = [f"emotemporal {name}: {command.summary}", ""]
+    if command.positional is not None:
+        lines.append(f"'{name} WORD' is short for '{name} {command.positional} WORD'.")
+    shorter: dict[str, list[str]] = {}
+    for short, full in command.aliases.items():
+        group = full.removeprefix("--").removesuffix(short.removeprefix("--"))
+        if f"--{group}{short.removeprefix('--')}" == full:
+            shorter.setdefault(group, []).append(short)
+        elif full != f"{short}+":
+            lines.append(f"{short} is short for {full}.")
+    for group, found in shorter.items():
+        lines.append(f"`{group}` may be left out: {', '.join(found)}.")
+    return "\n".join(textwrap.fill(line, 79, break_on_hyphens=False) for line in lines).strip()
 
 
 def _guarded(command: Command, words: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, get_type_hints
 import yaml
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
+from emotemporal.option_help import OptionHelp
 from emotemporal.reading import read_text, refuse_large_yaml
 from emotemporal.storage import digest
 
@@ -39,10 +40,11 @@ def build_parser(kind: type[Any], prog: str) -> ArgumentParser:
     parser = ArgumentParser(
         prog=prog,
         exit_on_error=False,
-        description=_first_line(kind),
+        usage=f"{prog} [--config FILE.yaml] [--option value ...]",
+        formatter_class=OptionHelp,
         allow_abbrev=False,  # a mistyped option is refused, not guessed
     )
-    parser.add_argument("--config", action="config", help="a YAML file of these options")
+    parser.add_argument("--config", action="config", help="A YAML file of these options.")
     parser.add_class_arguments(kind)
     return parser
 
@@ -185,10 +187,6 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str
         elif there != here:
             lines.append(f"{prefix}{key}: there {there!r}, here {here!r}")
     return lines
-
-
-def _first_line(kind: type[Any]) -> str:
-    return (kind.__doc__ or "").strip().split("\n\n")[0]
 
 
 def _refuse_single_values(parsed: Namespace, kind: type[Any]) -> None:

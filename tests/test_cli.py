@@ -1,6 +1,6 @@
 import pytest
 
-from emotemporal.cli import expand, main
+from emotemporal.cli import expand, introduce, main
 from emotemporal.commands import COMMANDS
 
 
@@ -42,7 +42,28 @@ def test_each_command_explains_its_options(command, capsys):
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])
     assert left.value.code == 0
-    assert "--config" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "--config" in told
+    assert COMMANDS[command].summary in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("doctor", "'doctor WORD' is short for 'doctor --data.name WORD'"),
+        ("doctor", "`data.` may be left out: --root, --layout,"),
+        ("evaluate", "--dataset is short for --data.name"),
+        ("streams", "`stills.` may be left out: --split, --part, --twin_free_of."),
+        ("predict", "'predict WORD' is short for 'predict --paths WORD'"),
+    ],
+)
+def test_help_tells_the_short_forms(command, said):
+    assert said in " ".join(introduce(command, COMMANDS[command]).split())
+
+
+def test_what_has_no_short_forms_tells_none():
+    assert introduce("live", COMMANDS["live"]).count("\n") == 0
+    assert "--set" not in introduce("ablate", COMMANDS["ablate"])
 
 
 def test_what_a_user_got_wrong_is_one_message_without_a_stack_trace(capsys, tmp_path):
