@@ -51,6 +51,7 @@ class DemoConfig:
     """The main job on data that it draws itself: train, compare, run live. Safe to run twice."""
 
     out: str = "demo"
+    """The folder for all of it."""
     num_images: int = 2000
     """Drawn for pretraining."""
     clips_per_emotion: int = 3
@@ -58,8 +59,11 @@ class DemoConfig:
     epochs: int = 10
     """Of pretraining."""
     size_px: int = 48
+    """Of the network's input."""
     num_seeds: int = 2
+    """How often each head is trained anew."""
     workers: int = 2
+    """Processes."""
     seed: int = 0
 
 

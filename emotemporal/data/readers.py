@@ -48,8 +48,8 @@ class DatasetConfig:
     has_header: bool = True
     """AffectNet: whether the CSV lists begin with the columns' names."""
     vote_rule: VoteRule = "votes"
-    """FER+: keep all that have votes, only images with a strict majority, or those without their
-    votes: one emotion each."""
+    """FER+: `votes` keeps every image with votes; `strict` those of which most voters say the same;
+    `majority` the same ones, with that emotion and no votes."""
     calm: Calm = "drop"
     """RAVDESS: what becomes of calm, which is none of the eight emotions."""
     with_songs: bool = False
@@ -65,9 +65,9 @@ class DatasetConfig:
     single_votes: SingleVotes = "keep"
     """FER+: whether an emotion that one voter alone chose counts."""
     shared_twins: Literal["refuse", "drop", "drop_near"] = "refuse"
-    """Training jobs: files byte-equal across splits; drop takes the earlier split's out (training's
-    before validation's), drop_near also those that show nearly the same or its mirror image, for
-    which every picture is opened."""
+    """Training jobs: what becomes of files that are byte-equal in two splits. `drop` leaves out the
+    earlier split's (training's before validation's); `drop_near` also those that show nearly the
+    same or its mirror image, for which every picture is opened."""
 
     def __post_init__(self) -> None:
         if not self.root:

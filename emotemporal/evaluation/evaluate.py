@@ -96,6 +96,7 @@ class EvaluateConfig:
     cache: str = "runs/prepared"
     """Videos only: where the faces that were cut out are kept for the next time."""
     device: str = "cpu"
+    """Where the network runs: `cpu`, `cuda`, `cuda:1` or `mps`."""
     workers: int = 1
 
     def __post_init__(self) -> None:

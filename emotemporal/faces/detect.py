@@ -43,11 +43,11 @@ class DetectorConfig:
     haar_width_px: int = 320
     """The same for Haar, whose time and false finds grow faster with the width."""
     min_size_px: float = 16.0
-    """Faces lower than this, in the frame's pixels, are left out. Those that are larger and still
-    too small to judge (`FollowConfig.min_face_px`) are followed and marked."""
+    """Faces whose height, in the frame's pixels, is less are left out. From this height up to
+    `min_face_px` they are followed, and not judged."""
     yunet_score: float = 0.5
-    """Boxes with less are left out. A face that is followed already may look like one less than
-    one that is new (`TrackerConfig.start_score`)."""
+    """Boxes with a lower score are left out. It is enough to go on with a face that is followed
+    already; a new one needs the tracker's `start_score`."""
     haar_neighbours: int = 3
     """How many overlapping hits make a box; twice as many have the score 0.7."""
 

@@ -24,7 +24,7 @@ class FollowConfig:
     crop: CropConfig = field(default_factory=CropConfig)
     """Live, the checkpoint's own takes its place."""
     min_face_px: float = 24.0
-    """Faces lower than this in the picture are followed, but marked as too small to judge: the
+    """Faces whose height in the picture is less are followed, but marked as too small to judge: the
     network that ships loses most of its accuracy from there down."""
 
     def __post_init__(self) -> None:

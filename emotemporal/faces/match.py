@@ -24,13 +24,14 @@ class MatchConfig:
     """How far a face may be from where it was expected, and how different it may look."""
 
     max_distance: float = 0.8
-    """In face heights, at a face seen at the last look; size counts in."""
+    """How far from where it was expected a face may be that the last look found, in face heights; a
+    change of size counts as distance."""
     reach_per_s: float = 3.0
     """How much farther one may be for each second that it was not seen: people walk."""
     max_unlikeness: float = 0.12
     """A face that was lost is known again only if it looks like it. Measured on nine real clips:
     99 % of faces are within 0.05 of themselves a second before, half of the pairs of people are
-    beyond 0.12; see `faces.appearance`."""
+    beyond 0.12; see faces/appearance.py."""
     looks_weight: float = 8.0
     """What a whole unlikeness weighs against a face height of distance."""
 

@@ -25,19 +25,21 @@ class TrackerConfig:
     """How often faces are looked for, and how long one that is not found is waited for."""
 
     detect_every_s: float = 0.2
-    """Between, faces are followed by motion and likeness; 0 detects on every frame."""
+    """How often the detector looks; 0 is at every frame. Between two looks faces are followed by
+    motion and likeness."""
     look_again_s: float = 0.1
-    """After a look, before another one for a face that likeness has lost."""
+    """A face whose likeness is lost between two looks is looked for again this long after the last
+    look."""
     max_unseen_s: float = 0.5
-    """So long a face that is not found is still given, where it should be; the network's memory of
-    it ends then."""
+    """A face that is not found is still given for this long, where it should be by now. Then the
+    network's memory of it ends."""
     max_gap_s: float = 1.5
-    """Not found for longer, a face has gone; whoever comes then is somebody new. Found before, it
-    keeps its id."""
+    """A face that is found again within this time keeps its id; whoever comes later is somebody
+    new."""
     match: MatchConfig = field(default_factory=MatchConfig)
     """Which box is whose."""
     start_score: float = 0.7
-    """A box with less goes on with a face, but begins none."""
+    """A box with a lower score goes on with a face, but begins none."""
     follow_image: bool = True
     """Refine the place on every frame by likeness; else by the motion alone."""
 

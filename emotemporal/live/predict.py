@@ -55,9 +55,10 @@ class PredictConfig:
     workers: int = 1
     """For `out`: processes, each with a file. 0 works in this one; a crashing decoder ends it."""
     device: str = "cpu"
+    """Where the network runs: `cpu`, `cuda`, `cuda:1` or `mps`."""
     num_threads: int = 1
-    """Of the network on a CPU. One frame is too little work for several, which wait for each other
-    where other programs run."""
+    """Threads of the network on a CPU. One frame is too little work for several, which wait for
+    each other where other programs run."""
     prior: str = StreamConfig.prior
     """How often emotions are taken to occur: `training`, `uniform`, or a JSON file of shares."""
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
@@ -65,7 +66,7 @@ class PredictConfig:
     """In place of `smoothing`: the steadiest setting of the checkpoint's smoothing card whose
     median lag in seconds is at most this."""
     warm_up_s: float = StreamConfig.warm_up_s
-    """A head with memory says nothing for this long at a video's start; of an image it does."""
+    """A head with memory says nothing for this long at a video's start; images do not wait."""
     min_probability: float | None = StreamConfig.min_probability
     """Below this top probability a judgement is uncertain, and the last label stays. Not given:
     what `calibrate` found for the checkpoint or, where it has not, 0.35."""
@@ -78,9 +79,9 @@ class PredictConfig:
     faces: Literal["all", "nearest"] = "all"
     """`nearest`: only the largest face, until another is larger by a quarter for a while."""
     max_faces: int = 64
-    """The faces followed longest are judged; others wait."""
+    """At most so many are judged: those followed longest. The others wait."""
     min_face_px: float = FollowConfig.min_face_px
-    """Faces lower than this in the picture are followed and not judged."""
+    """Faces whose height in the picture is less are followed and not judged."""
     neutral_s: float = StreamConfig.neutral_s
     """As in `live`: how long each face looks neutral at first. 0 learns nothing."""
 

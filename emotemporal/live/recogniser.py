@@ -42,6 +42,7 @@ class RecogniseConfig:
     engine: EngineChoice = "auto"
     """`auto`: what the checkpoint's file is for; of the model that ships, the fastest installed."""
     device: str = "cpu"
+    """Where the network runs: `cpu`, `cuda`, `cuda:1` or `mps`."""
     num_threads: int = 1
     """Of the network on a CPU."""
     prior: str = StreamConfig.prior
@@ -61,9 +62,9 @@ class RecogniseConfig:
     faces: Literal["all", "nearest"] = "all"
     """`nearest`: only the largest face, until another is larger by a quarter for a while."""
     max_faces: int = 64
-    """The faces followed longest are judged; others wait."""
+    """At most so many are judged: those followed longest. The others wait."""
     min_face_px: float = FollowConfig.min_face_px
-    """Faces lower than this in the picture are followed and not judged."""
+    """Faces whose height in the picture is less are followed and not judged."""
     neutral_s: float = StreamConfig.neutral_s
     """For this long after its warm-up each face should look neutral; what it is mistaken for then
     is taken off its answers. 0 learns nothing."""

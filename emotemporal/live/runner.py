@@ -62,11 +62,12 @@ class LiveConfig:
     html: str | None = None
     """A page of its own that plays every face's timeline in step with the video."""
     captures: str = "."
-    """The folder for what keys of the window keep: screenshots and recordings."""
+    """The folder for screenshots and recordings made with the window's keys."""
     device: str = "cpu"
+    """Where the network runs: `cpu`, `cuda`, `cuda:1` or `mps`."""
     num_threads: int = 1
-    """Of the network on a CPU. One frame is too little work for several, which wait for each other
-    where other programs run."""
+    """Threads of the network on a CPU. One frame is too little work for several, which wait for
+    each other where other programs run."""
     prior: str = StreamConfig.prior
     """How often emotions are taken to occur: `training`, `uniform`, or a JSON file of shares."""
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
@@ -87,9 +88,9 @@ class LiveConfig:
     faces: Literal["all", "nearest"] = "all"
     """`nearest`: only the largest face, until another is larger by a quarter for a while."""
     max_faces: int = 8
-    """The faces followed longest are judged; others wait."""
+    """At most so many are judged: those followed longest. The others wait."""
     min_face_px: float = FollowConfig.min_face_px
-    """Faces lower than this in the picture are followed and not judged."""
+    """Faces whose height in the picture is less are followed and not judged."""
     neutral_s: float = StreamConfig.neutral_s
     """For this long after its warm-up each face should look neutral; what it is mistaken for then
     is taken off its answers. 0 learns nothing."""

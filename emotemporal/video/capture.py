@@ -39,16 +39,17 @@ class CameraConfig:
     read_timeout_s: float = 5.0
     """For the next frame; then the device is closed and opened again."""
     stall_s: float = 1.0
-    """Without a frame for longer, whoever looks on is told."""
+    """Without a frame for longer, the picture on show says so."""
     first_retry_s: float = 0.5
     """Pause before a lost one is opened again; doubled each time."""
     max_retry_s: float = 8.0
+    """The longest of these pauses."""
     give_up_s: float | None = 60.0
     """Without a frame for longer, the run ends with an error; none tries for ever."""
     idle_s: float = 0.1
-    """How often those who wait for a frame are woken all the same: a window must live."""
+    """How often the window is kept alive while no frame comes."""
     leave_s: float = 1.0
-    """How long the end waits for a driver that does not answer."""
+    """How long the program waits, at its end, for a driver that does not answer."""
 
     def __post_init__(self) -> None:
         positive = {

@@ -35,7 +35,7 @@ class DoctorConfig:
     workers: int = 2
     show_progress: bool = True
     show: int = 0
-    """Draw so many pictures as the network sees them."""
+    """Draw this many pictures as the network sees them; `--show 32 FILE.png` also says where."""
     show_file: str = "batch.png"
     """Where they are drawn."""
     exclude_file: str | None = None

@@ -64,6 +64,7 @@ class CalibrateConfig:
     """Emotions that `live` shall not show by name, with commas; empty hides none. Not given, the
     checkpoint's own stay."""
     device: str = "cpu"
+    """Where the network runs: `cpu`, `cuda`, `cuda:1` or `mps`."""
 
     def __post_init__(self) -> None:
         if not 0 < self.coverage <= 1:

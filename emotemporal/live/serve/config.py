@@ -30,7 +30,7 @@ class LimitsConfig:
     max_frame_px: int = 1_000_000
     """Pixels of a frame. The page sends 640 columns."""
     max_messages_per_s: float = 60.0
-    """More, for longer than a burst of two seconds' worth, end a connection."""
+    """A connection that sends more is ended; two seconds' worth may come in one burst."""
     idle_s: float = 120.0
     """A connection or an upload that says nothing for this long gives its place away."""
     max_upload_mb: int = 200
@@ -58,7 +58,7 @@ class ServeConfig:
     port: int = 8765
     token: str | None = None
     """Word that lets in: 16 or more letters, digits, - and _. `auto` draws one. It stands in the
-    link that is printed; others on this machine may see an option, and not a `token_file`."""
+    link that is printed. Others on this machine may see this option, but not a `token_file`."""
     token_file: str | None = None
     """A file that holds the token and nothing else."""
     certfile: str | None = None
@@ -73,8 +73,9 @@ class ServeConfig:
     engine: EngineChoice = "auto"
     """`auto`: what the checkpoint's file is for; of the model that ships, the fastest installed."""
     device: str = "cpu"
+    """Where the network runs: `cpu`, `cuda`, `cuda:1` or `mps`."""
     num_threads: int = 1
-    """Of the network on a CPU, in each worker."""
+    """Threads of the network on a CPU, in each worker."""
     workers: int = 2
     """Threads that judge; connections take turns."""
     prior: str = StreamConfig.prior
@@ -93,9 +94,9 @@ class ServeConfig:
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     min_face_px: float = FollowConfig.min_face_px
-    """Faces lower than this in the picture are followed, and told as too small to judge."""
+    """Faces whose height in the picture is less are followed, and told as too small to judge."""
     max_faces: int = 8
-    """Of a connection: the faces followed longest are judged; others wait."""
+    """Of a connection, at most so many are judged: those followed longest. The others wait."""
     limits: LimitsConfig = field(default_factory=LimitsConfig)
 
     def __post_init__(self) -> None:
