@@ -9,12 +9,14 @@ from typing import Literal
 
 from tqdm import tqdm
 
+from emotemporal.live.inputs import is_image
 from emotemporal.timing import Clock
 from emotemporal.types import Frame
 from emotemporal.video.camera import Camera
 from emotemporal.video.capture import CameraConfig, Capture, open_capture
 from emotemporal.video.file import VideoFile
 from emotemporal.video.folder import ImageFolder, ImageFolderConfig
+from emotemporal.video.source import VideoError
 
 OpenCapture = Callable[[int | str, CameraConfig], Capture]
 SourceKind = Literal["camera", "stream", "folder", "file"]
@@ -38,8 +40,9 @@ def open_recorded(
 
     Raises:
         FileNotFoundError: There is none.
-        VideoError: It cannot be read.
+        VideoError: It cannot be read, or is a single image.
     """
+    _refuse_what_is_no_source(Path(source))
     if kind_of(source) == "folder":
         images = stack.enter_context(ImageFolder(Path(source), folder))
         frames, count, rate_hz = iter(images), len(images), images.frame_rate_hz
@@ -48,6 +51,17 @@ def open_recorded(
         frames, count, rate_hz = iter(video), video.info.num_frames, video.info.frame_rate_hz
     progress = tqdm(frames, Path(source).name, count, unit="frame", disable=None)
     return stack.enter_context(progress), rate_hz
+
+
+def _refuse_what_is_no_source(path: Path) -> None:
+    """Tell what a source can be, before a decoder words in its own way that this is none."""
+    sources = "a video, a folder of images, the number of a camera (0) or a URL (rtsp://...)"
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file. A source is {sources}")
+    if path.is_file() and is_image(path):
+        raise VideoError(
+            f"{path} is an image; a source is {sources}. 'emotemporal predict {path}' judges images"
+        )
 
 
 def open_live(

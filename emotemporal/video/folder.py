@@ -58,7 +58,8 @@ class ImageFolder:
         files = [p for p in self.path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
         if not files:
             raise VideoError(
-                f"{self.path}: no images in it; images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+                f"{self.path}: no images in it; images end in {', '.join(sorted(IMAGE_SUFFIXES))}. "
+                "Of a folder of videos, name one"
             )
         self._files, self.times_s = self._in_order(files)
         return self

@@ -65,7 +65,9 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         if not self.path.parent.is_dir():
-            raise FileNotFoundError(f"{self.path.parent}: there is no such folder")
+            raise FileNotFoundError(
+                f"{self.path.parent}: there is no such folder for {self.path.name}; make it first"
+            )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:

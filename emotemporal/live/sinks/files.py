@@ -28,7 +28,9 @@ def growing_path(path: Path) -> Iterator[Path]:
         FileNotFoundError: There is no such folder: it may be mistyped, so it is not made.
     """
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: there is no such folder")
+        raise FileNotFoundError(
+            f"{path.parent}: there is no such folder for {path.name}; make it first"
+        )
     with replacing(path) as part:
         yield part
 
