@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Literal, get_args
@@ -103,8 +103,7 @@ class PredictConfig:
 
     def recognition(self) -> RecogniseConfig:
         """Return which model judges, and how."""
-        names = [field.name for field in fields(RecogniseConfig)]
-        return RecogniseConfig(**{name: getattr(self, name) for name in names})
+        return RecogniseConfig.taken_from(self)
 
     def table_formats(self) -> tuple[TableFormat, ...]:
         """Return the kinds of table that `out` gets.

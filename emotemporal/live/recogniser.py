@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -27,7 +27,7 @@ from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import LabelSpace
 from emotemporal.live.frames import Source, check_pixels, is_still, open_frames
 from emotemporal.live.sinks.tables import columns, to_row
-from emotemporal.live.stages import Moment, Stages
+from emotemporal.live.stages import Nowhere, Stages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,10 +72,16 @@ class RecogniseConfig:
     def __post_init__(self) -> None:
         if self.num_threads < 1 or self.max_faces < 1:
             raise ValueError(
-                f"num_threads is {self.num_threads} and max_faces {self.max_faces}; at least 1 each"
+                f"num_threads is {self.num_threads} and max_faces is {self.max_faces}; each is at "
+                "least 1"
             )
         refuse_both(self.smoothing, self.max_lag)
         self.stream_config()
+
+    @classmethod
+    def taken_from(cls, options: object) -> RecogniseConfig:
+        """Return what a command's own config, which has all of these fields, says of them."""
+        return cls(**{field.name: getattr(options, field.name) for field in fields(cls)})
 
     def stream_config(self) -> StreamConfig:
         """Return how streams are judged; a face the tracker gave up is a new stream."""
@@ -128,10 +134,14 @@ class Recogniser:
         following = FollowConfig(config.detector, config.tracker, crop, config.min_face_px)
         return Follower(following, self.detector)
 
-    def new_chooser(self) -> Follows:
-        """Return what follows the faces of one source that are to be judged."""
-        follower = self.new_follower()
-        return Nearest(follower) if self.config.faces == "nearest" else follower
+    def new_chooser(self, follower: Follows | None = None) -> Follows:
+        """Return what follows the faces of one source that are to be judged.
+
+        Args:
+            follower: Of all its faces, where there is one already.
+        """
+        all_faces = self.new_follower() if follower is None else follower
+        return Nearest(all_faces) if self.config.faces == "nearest" else all_faces
 
     def new_predictor(self, is_still: bool = False) -> StreamPredictor:
         """Return what judges one source; a still has no start to wait for."""
@@ -164,7 +174,7 @@ class Recognition:
     def __iter__(self) -> Iterator[Judgement]:
         predictor = self.recogniser.new_predictor(is_still(self._source))
         config = self.recogniser.config
-        stages = Stages(self.recogniser.new_chooser(), predictor, _Nowhere(), config.max_faces)
+        stages = Stages(self.recogniser.new_chooser(), predictor, Nowhere(), config.max_faces)
         with open_frames(self._source, self._frame_rate_hz) as frames:
             for frame in frames:
                 yield from stages.judge(stages.follow(frame), frame.time_s)
@@ -197,15 +207,3 @@ def recognise(
         VideoError: The video cannot be read whole; raised when it is found, while iterating.
     """
     return Recogniser(config)(source, frame_rate_hz)
-
-
-class _Nowhere:
-    """A `Sink` for those who take the judgements themselves."""
-
-    is_closed = False
-
-    def write(self, moment: Moment) -> None:
-        pass
-
-    def finish(self, judgements: Sequence[Judgement]) -> None:
-        pass

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from emotemporal.faces.ahead import AheadFollower
-from emotemporal.faces.choose import Nearest
 from emotemporal.faces.detect import DetectorConfig
-from emotemporal.faces.follow import FollowConfig, Follower, Follows
+from emotemporal.faces.follow import FollowConfig, Follows
 from emotemporal.faces.track import TrackerConfig
-from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
-from emotemporal.inference.pick import describe, measured_lag_s, pick_smoothing, refuse_both
+from emotemporal.inference.load import EngineChoice, LoadedModel
+from emotemporal.inference.pick import describe, measured_lag_s
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.keep_up import run_live_stages
 from emotemporal.live.outputs import Controls, OutputFiles, open_outputs
 from emotemporal.live.overlay.draw import Overlay, OverlayConfig
+from emotemporal.live.recogniser import RecogniseConfig, Recogniser
 from emotemporal.live.sinks.formats import TableFormat
 from emotemporal.live.sinks.page import PageAbout
 from emotemporal.live.smoother_keys import SmootherKeys
@@ -27,7 +27,6 @@ from emotemporal.live.sources import OpenCapture, kind_of, open_live, open_recor
 from emotemporal.live.stages import Stages, run_recorded
 from emotemporal.live.summary import LiveSummary, summarise
 from emotemporal.live.window import Window, has_display
-from emotemporal.models.meta import CheckpointMeta
 from emotemporal.stopping import stop_when_asked
 from emotemporal.timing import Clock, monotonic
 from emotemporal.video.capture import CameraConfig, open_capture
@@ -103,15 +102,10 @@ class LiveConfig:
     """`auto` opens one if there is a display."""
 
     def __post_init__(self) -> None:
-        if self.num_threads < 1:
-            raise ValueError(f"num_threads is {self.num_threads}; at least 1 does the work")
-        if self.max_faces < 1:
-            raise ValueError(f"max_faces is {self.max_faces}; at least 1 is judged")
         paths = [Path(self.source), *self.output_files().paths]
         if len({path.resolve() for path in paths}) < len(paths):
             raise ValueError("source, output and tables must be different files")
-        refuse_both(self.smoothing, self.max_lag)
-        self.stream_config()
+        self.recognition()
 
     def output_files(self) -> OutputFiles:
         """Return where results go."""
@@ -125,21 +119,9 @@ class LiveConfig:
         """Whether the source goes on while nobody looks: a camera or a stream."""
         return kind_of(self.source) in ("camera", "stream")
 
-    def follow_config(self, meta: CheckpointMeta) -> FollowConfig:
-        """Return how faces are found and followed; the crop is the checkpoint's."""
-        return FollowConfig(self.detector, self.tracker, meta.crop, self.min_face_px)
-
-    def stream_config(self) -> StreamConfig:
-        """Return how streams are judged; a face the tracker gave up is a new stream."""
-        return StreamConfig(
-            self.prior,
-            self.smoothing,
-            self.warm_up_s,
-            self.tracker.max_unseen_s,
-            self.min_probability,
-            self.hidden,
-            self.neutral_s,
-        )
+    def recognition(self) -> RecogniseConfig:
+        """Return which model judges, and how."""
+        return RecogniseConfig.taken_from(self)
 
 
 def run_live(
@@ -163,12 +145,11 @@ def run_live(
         VideoError: The source fails. A live one's outputs so far are finished then; a recorded
             one's are not kept.
     """
-    model = load_model(config.checkpoint, config.engine, config.device, config.num_threads)
-    follower = Follower(config.follow_config(model.meta))
-    stream = pick_smoothing(config.stream_config(), config.max_lag, model.path, model.meta)
-    _log.info("%s; smoothing %s", model, describe(stream.smoothing))
-    predictor = StreamPredictor(model.engine, model.meta, stream)
-    lag_s = measured_lag_s(stream.smoothing, model.path, model.meta)
+    recogniser = Recogniser(config.recognition())
+    model, smoothing = recogniser.model, recogniser.stream.smoothing
+    _log.info("%s; smoothing %s", model, describe(smoothing))
+    follower, predictor = recogniser.new_follower(), recogniser.new_predictor()
+    lag_s = measured_lag_s(smoothing, model.path, model.meta)
     lost, camera, rate_hz = None, None, None
     with ExitStack() as stack:
         following: Follows = follower
@@ -180,10 +161,10 @@ def run_live(
         overlay = Overlay(model.meta.labels, config.overlay, predictor.caution)
         about = _about(config, model, predictor)
         asked = stack.enter_context(stop_when_asked())
-        controls = Controls(SmootherKeys(predictor, stream.smoothing), asked)
+        controls = Controls(SmootherKeys(predictor, smoothing), asked)
         files, window = config.output_files(), _window(config)
         outputs = open_outputs(files, overlay, about, rate_hz, window, controls, stack)
-        chosen = Nearest(following) if config.faces == "nearest" else following
+        chosen = recogniser.new_chooser(following)
         stages = Stages(chosen, predictor, outputs, config.max_faces, clock)
         if camera is None:
             tally = run_recorded(frames, stages, asked)

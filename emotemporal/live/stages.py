@@ -20,7 +20,8 @@ class Moment:
     """One frame with its faces, and the judgements that came due with it.
 
     While a live source gives nothing, moments come all the same, so that a window lives: with the
-    last picture, the time that it is, and no faces; `status` says why.
+    last picture and its index, the time that it is, and its faces until the source stalls, as
+    `status` says; then with none.
     """
 
     frame: Frame
@@ -45,6 +46,18 @@ class Sink(Protocol):
 
     def finish(self, judgements: Sequence[Judgement]) -> None:
         """Take the judgements that were still due when the source ended."""
+
+
+class Nowhere:
+    """A `Sink` for those who take the judgements themselves."""
+
+    is_closed = False
+
+    def write(self, moment: Moment) -> None:
+        """Take nothing."""
+
+    def finish(self, judgements: Sequence[Judgement]) -> None:
+        """Take nothing."""
 
 
 @dataclass

@@ -74,6 +74,17 @@ def test_each_face_has_a_memory_of_its_own(meta):
     np.testing.assert_array_equal([j.raw for j in both if j.track_id == 2], [j.raw for j in one])
 
 
+def test_another_smoother_starts_here_and_leaves_the_networks_memory(meta):
+    rows = [(t, [view(t, GREEN if t > 0.35 else RED)]) for t in (np.arange(10) / 10).tolist()]
+    plain, changed = (StreamPredictor(FakeEngine(SAVEE_7, memory=0.5), meta) for _ in range(2))
+    expected = play(plain, rows)
+    found = [j for time_s, views in rows[:5] for j in changed.step(views, time_s)]
+    changed.smooth_with(SmoothingConfig("none"))
+    found += play(changed, rows[5:])
+    np.testing.assert_array_equal([j.raw for j in found], [j.raw for j in expected])
+    np.testing.assert_array_equal([j.smoothed for j in found[4:]], [j.raw for j in found[4:]])
+
+
 def test_memory_starts_anew_after_a_long_gap_and_not_after_a_short_one(meta):
     config = replace(STEADY, max_gap_s=0.5)
 

@@ -247,7 +247,7 @@ def test_a_wrong_config_is_refused(changes, complaint):
 
 def test_a_gap_is_as_long_for_the_predictor_as_for_the_tracker():
     config = live_config("c", "a.mp4", tracker=TrackerConfig(max_unseen_s=0.8))
-    assert config.stream_config().max_gap_s == 0.8
+    assert config.recognition().stream_config().max_gap_s == 0.8
 
 
 @pytest.mark.parametrize(

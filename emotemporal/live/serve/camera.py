@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -58,9 +58,8 @@ async def _serve(socket: WebSocket, house: House) -> None:
     visit = _Visit(socket, house)
     try:
         async with asyncio.TaskGroup() as tasks:
-            answering = tasks.create_task(visit.answer())
+            tasks.create_task(visit.answer())
             await visit.listen()
-            answering.cancel()
     except* (WebSocketDisconnect, _LeaveError) as group:
         raise _first(group) from None
     finally:
@@ -95,8 +94,13 @@ class _Visit:
         self._has_come = asyncio.Event()
         self._num_dropped = 0
 
-    async def listen(self) -> None:
-        """Read messages as they come, however long judging takes."""
+    async def listen(self) -> NoReturn:
+        """Read messages as they come, however long judging takes.
+
+        Raises:
+            WebSocketDisconnect: The page has left.
+            _LeaveError: It was silent for too long, or broke a rule.
+        """
         limits = self._house.config.limits
         while True:
             try:
@@ -117,8 +121,12 @@ class _Visit:
             except MessageError as error:
                 await self._send({"type": "error", "reason": str(error)})
 
-    async def answer(self) -> None:
-        """Judge the newest frame, again and again."""
+    async def answer(self) -> NoReturn:
+        """Judge the newest frame, again and again.
+
+        Raises:
+            _LeaveError: Too many frames, one after the other, were no pictures.
+        """
         session = await self._run(self._house.new_session)
         await self._send({"type": "ready", "csv_header": session.csv_header})
         num_bad = 0

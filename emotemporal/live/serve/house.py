@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from emotemporal import __version__
-from emotemporal.inference.card import CardError, SmoothingCard, card_path, read_card
+from emotemporal.inference.card import CardError, SmoothingCard
+from emotemporal.inference.card_inside import find_card
 from emotemporal.inference.load import LoadedModel
 from emotemporal.inference.pick import describe, pick_smoothing
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
@@ -134,9 +135,7 @@ class House:
 
 def _card(model: LoadedModel) -> SmoothingCard | None:
     try:
-        return read_card(card_path(model.path), model.meta)
-    except FileNotFoundError:
-        return None
+        return find_card(model.path, model.meta)
     except CardError as error:
         _log.warning("%s. The page offers no lag to keep to", error)
         return None

@@ -18,6 +18,7 @@ from emotemporal.live.serve.messages import (
     tell_judgements,
 )
 from emotemporal.live.sinks.tables import CsvTable
+from emotemporal.live.stages import Nowhere, Stages
 from emotemporal.types import FaceView, Frame
 from emotemporal.video.image import decode_jpeg
 
@@ -63,18 +64,20 @@ class Session:
         self._text = _Text()
         self._table = CsvTable(self._text, model.meta.labels)
         self.csv_header = self._text.take()
-        self._index, self._last_s = 0, -1.0
-        self._follower, self._predictor = self._new_follower(), self._new_predictor()
+        self.restart()
 
     def restart(self) -> None:
         """Forget the stream so far: other faces, and times that may begin anew."""
         self._index, self._last_s = 0, -1.0
-        self._follower, self._predictor = self._new_follower(), self._new_predictor()
+        config, meta = self._config, self._model.meta
+        following = FollowConfig(config.detector, config.tracker, meta.crop, config.min_face_px)
+        self._predictor = StreamPredictor(self._model.engine, meta, self._stream)
+        self._stages = Stages(Follower(following), self._predictor, Nowhere(), config.max_faces)
 
     def smooth(self, smoothing: SmoothingConfig) -> None:
-        """Go on with another smoother. Faces keep their numbers; a memory starts afresh."""
+        """Go on with another smoother, from here. Faces keep their numbers, and their memory."""
         self._stream = replace(self._stream, smoothing=smoothing)
-        self._predictor = self._new_predictor()
+        self._predictor.smooth_with(smoothing)
 
     def judge_raw(self, raw: RawFrame) -> dict[str, Any]:
         """Judge a frame from the page; return the answer to it.
@@ -94,9 +97,8 @@ class Session:
     def judge(self, frame: Frame) -> Seen:
         """Take the next frame through all stages."""
         self._index, self._last_s = self._index + 1, frame.time_s
-        views = sorted(self._follower.step(frame), key=lambda view: view.track.id)
-        views = views[: self._config.max_faces]
-        judgements = self._predictor.step(views, frame.time_s)
+        views = self._stages.follow(frame)
+        judgements = self._stages.judge(views, frame.time_s)
         height, width = frame.image.shape[:2]
         return Seen(views, judgements, width, height)
 
@@ -115,10 +117,3 @@ class Session:
             "judgements": tell_judgements(seen.judgements, width, height),
             "csv": self._text.take(),
         }
-
-    def _new_follower(self) -> Follower:
-        config, crop = self._config, self._model.meta.crop
-        return Follower(FollowConfig(config.detector, config.tracker, crop, config.min_face_px))
-
-    def _new_predictor(self) -> StreamPredictor:
-        return StreamPredictor(self._model.engine, self._model.meta, self._stream)
