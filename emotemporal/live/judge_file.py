@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import Float
 
@@ -24,10 +23,10 @@ from emotemporal.live.sinks.formats import TableFormat, open_tables
 from emotemporal.live.sinks.page import PageAbout
 from emotemporal.live.sinks.recording import Recording
 from emotemporal.live.stages import Moment, Sink, Tally, run_stages
-from emotemporal.storage import write_atomically
 from emotemporal.timing import monotonic
 from emotemporal.types import Frame
 from emotemporal.video.file import VideoFile
+from emotemporal.video.image import write_image
 
 _TELL_EVERY_S = 0.5
 
@@ -175,5 +174,4 @@ class _StillOutputs:
             return
         faces = Scene().step(self._moment.views, judgements, 0.0)
         picture = self.overlay.draw(self._moment.frame.image, faces, 0.0, Status())
-        _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        write_atomically(self.labelled, data.tobytes())
+        write_image(self.labelled, picture)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Self
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from emotemporal.inference.predictor import Judgement
+from emotemporal.live.captures import UNWRITABLE, Pictures
 from emotemporal.live.overlay.draw import Overlay
 from emotemporal.live.overlay.scene import Scene
 from emotemporal.live.overlay.status import StatusLine
@@ -24,14 +24,12 @@ from emotemporal.live.sinks.recording import Recording
 from emotemporal.live.sinks.tables import Table
 from emotemporal.live.stages import Moment
 from emotemporal.live.window import HELP, Action, Window
-from emotemporal.storage import write_atomically
-from emotemporal.timing import date_and_time
-from emotemporal.video.source import VideoError
 
 _Picture = UInt8[np.ndarray, "h w 3"]
 _PAUSED_MS = 40
 """Between two looks at the keys while the picture stands still."""
 _NOTE_FOR = 45  # pictures: long enough to read a line
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,64 +45,6 @@ class OutputFiles:
     def paths(self) -> tuple[Path, ...]:
         """Every file that is written, whatever keys are pressed."""
         return (*([] if self.video is None else [self.video]), *self.tables.values())
-
-
-class Pictures:
-    """Where pictures go besides the window, on a key: a screenshot, a recording begun and ended.
-
-    Args:
-        folder: For both.
-        rate_hz: Of the source; None for a camera.
-        now: Names the files.
-    """
-
-    def __init__(
-        self, folder: Path, rate_hz: float | None, now: Callable[[], datetime] = date_and_time
-    ) -> None:
-        self._folder, self._rate_hz, self._now = folder, rate_hz, now
-        self._recording: Recording | None = None
-        self._path = Path()
-
-    @property
-    def is_recording(self) -> bool:
-        """Whether pictures are being recorded."""
-        return self._recording is not None
-
-    def write(self, picture: _Picture, time_s: float) -> None:
-        """Take the next picture."""
-        if self._recording is not None:
-            self._recording.write(picture, time_s)
-
-    def shoot(self, picture: _Picture) -> str:
-        """Keep one picture; return what to say of it."""
-        path = self._free(".png")
-        _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        write_atomically(path, data.tobytes())
-        return f"wrote {path.name}"
-
-    def toggle(self) -> str:
-        """Begin a recording or end it; return what to say of it."""
-        if self._recording is not None:
-            self.close()
-            return f"wrote {self._path.name}"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._path = self._free(".mp4")
-        self._recording = Recording(self._path, self._rate_hz).__enter__()
-        return f"recording {self._path.name}"
-
-    def close(self) -> None:
-        """End a recording that is under way; what it has is kept."""
-        recording, self._recording = self._recording, None
-        if recording is not None:
-            recording.__exit__(None)
-
-    def _free(self, suffix: str) -> Path:
-        stem = f"emotemporal-{self._now():%Y%m%d-%H%M%S}"
-        path, number = self._folder / f"{stem}{suffix}", 1
-        while path.exists():
-            number += 1
-            path = self._folder / f"{stem}-{number}{suffix}"
-        return path
 
 
 @dataclass(frozen=True)
@@ -149,7 +89,10 @@ class LiveOutputs:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._pictures.close()
+        try:
+            self._pictures.close()
+        except UNWRITABLE as error:  # see `_keep`: tables that are finished after this are kept
+            _log.warning("a recording begun by a key cannot be kept: %s", error)
 
     @property
     def is_closed(self) -> bool:
@@ -166,9 +109,13 @@ class LiveOutputs:
         faces = self._scene.step(moment.views, moment.judgements, frame.time_s)
         status = self._line.step(moment)
         picture = self._overlay.draw(frame.image, faces, frame.time_s, status)
-        for sink in (self._recording, self._pictures):
-            if sink is not None:
-                sink.write(picture, frame.time_s)
+        if self._recording is not None:
+            self._recording.write(picture, frame.time_s)
+        try:
+            self._pictures.write(picture, frame.time_s)
+        except UNWRITABLE as error:
+            self._pictures.drop(error)
+            self._say(f"cannot be written: {error}")
         if self._window is not None:
             self._show(self._window, picture)
 
@@ -200,7 +147,7 @@ class LiveOutputs:
         # A key pressed in passing must not end the run that somebody else's tables come from.
         try:
             self._say(write())
-        except (OSError, VideoError) as error:
+        except UNWRITABLE as error:
             self._say(f"cannot be written: {error}")
 
     def _say(self, note: str) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +14,8 @@ from emotemporal.inference.pick import describe
 from emotemporal.inference.predictor import Judgement, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.labels import SAVEE_7, Emotion
-from emotemporal.live.outputs import Controls, LiveOutputs, Pictures
+from emotemporal.live.captures import Pictures
+from emotemporal.live.outputs import Controls, LiveOutputs
 from emotemporal.live.overlay.status import StatusLine
 from emotemporal.live.pace import Pace
 from emotemporal.live.sinks.files import growing_file
@@ -274,6 +276,43 @@ def test_what_cannot_be_written_is_told_and_the_run_goes_on(tmp_path):
         assert overlay.notes[0][1].startswith("cannot be written: ")
 
 
+def test_a_recording_that_fails_under_way_is_told_and_the_run_goes_on(tmp_path):
+    folder = tmp_path / "captures"
+    times = []
+
+    class LosingTable(Table):
+        def write(self, judgements):
+            times.append(len(times))
+            if len(times) == 2:  # the first picture was shown, and its key has begun a recording
+                shutil.rmtree(folder)
+            super().write(judgements)
+
+    gui, overlay, table = FakeGui(keys=[KEYS["rec"]]), FakeOverlay(), LosingTable()
+    pictures, window = Pictures(folder, 10.0), Window("test", gui)
+    with window, LiveOutputs(overlay, [table], None, window, pictures) as outputs:
+        for i in range(4):
+            outputs.write(Moment(Frame(BLACK, i / 10, i), [], [JUDGEMENT]))
+    assert len(table.rows) == 4
+    assert overlay.notes[-1][1].startswith("cannot be written: ")
+    assert not pictures.is_recording
+
+
+def test_a_recording_that_cannot_be_ended_takes_nothing_else_along(tmp_path, caplog):
+    folder = tmp_path / "captures"
+    window = Window("test", FakeGui(keys=[KEYS["rec"]]))
+    with (
+        growing_file(tmp_path / "table.csv") as file,
+        window,
+        LiveOutputs(FakeOverlay(), [], None, window, Pictures(folder, 10.0)) as outputs,
+    ):
+        file.write("kept")
+        for i in range(4):
+            outputs.write(Moment(Frame(BLACK, i / 10, i), [], [JUDGEMENT]))
+        shutil.rmtree(folder)
+    assert (tmp_path / "table.csv").read_text() == "kept"
+    assert "cannot be kept" in caplog.text
+
+
 def test_the_folder_for_captures_is_made(tmp_path):
     show(tmp_path / "new", [KEYS["rec"]])
     assert len(list((tmp_path / "new").glob("*.mp4"))) == 1
@@ -296,9 +335,9 @@ def test_every_key_of_the_help_does_something():
         assert all(window.write(BLACK) is not None for _ in HELP)
 
 
-def test_smoothers_take_turns_and_keep_the_networks_memory(tiny_checkpoint):
+def test_smoothers_take_turns(tiny_checkpoint):
     meta = read_meta(tiny_checkpoint)
-    predictor = StreamPredictor(FakeEngine(SAVEE_7, memory=0.5), meta)
+    predictor = StreamPredictor(FakeEngine(SAVEE_7), meta)
     first = SmoothingConfig("ema")
     turn = SmootherKeys(predictor, first)
     names = [turn() for _ in range(5)]
@@ -309,8 +348,8 @@ def test_smoothers_take_turns_and_keep_the_networks_memory(tiny_checkpoint):
 # What the status says.
 
 
-def moment(time_s, status=None, pace=None):
-    return Moment(Frame(BLACK, time_s, 0), [], [], status, pace)
+def moment(time_s, status=None, pace=None, index=0):
+    return Moment(Frame(BLACK, time_s, index), [], [], status, pace)
 
 
 def test_a_files_status_is_its_time_and_faces():
@@ -320,7 +359,7 @@ def test_a_files_status_is_its_time_and_faces():
 def test_a_live_status_has_rate_and_delays():
     line, pace = StatusLine(), Pace(0.01, 0.02, 0.123, 7, 0.47)
     line.step(moment(0.0, SourceStatus(), pace))
-    status = line.step(moment(0.04, SourceStatus(), pace))
+    status = line.step(moment(0.04, SourceStatus(), pace, 1))
     assert status.words[2:] == ("25 fps", "lag 0.12 s", "+ 0.5 s smoothing", "7 skipped")
     assert status.alert == ""
 
