@@ -10,7 +10,7 @@ from threading import Event
 from emotemporal.inference.predictor import Judgement
 from emotemporal.live.pace import Pace
 from emotemporal.live.stages import Moment, Stages, Tally
-from emotemporal.types import Frame
+from emotemporal.types import FaceView, Frame
 from emotemporal.video.source import LiveSource, VideoError
 
 _MAX_CATCH_UP = 2.0  # model periods that judging one frame may take before ticks are left out
@@ -67,6 +67,7 @@ class _Pacer:
     def __init__(self, source: LiveSource, stages: Stages, smoother_lag_s: float | None) -> None:
         self._source, self._stages = source, stages
         self._smoother_lag_s = smoother_lag_s
+        self._views: Sequence[FaceView] = ()
         self._round_s: float | None = None
         self._processing_s = 0.0
         self._label_lag_s: float | None = None
@@ -75,7 +76,7 @@ class _Pacer:
         """Take a frame through all stages."""
         stages, delays = self._stages, self._stages.tally.delays
         age_s = max(0.0, self._source.now_s() - frame.time_s)
-        views = stages.follow(frame)
+        self._views = views = stages.follow(frame)
         before_s = stages.tally.judge_s
         judgements = stages.judge(views, frame.time_s, self._max_ticks())
         self._learn(judgements, stages.tally.judge_s - before_s)
@@ -91,8 +92,11 @@ class _Pacer:
         now_s = self._source.now_s()
         if now_s <= last.time_s:
             return last
-        held = replace(last, time_s=now_s)
-        self._stages.write(Moment(held, (), (), self._source.status, self._pace(0.0)))
+        held, status = replace(last, time_s=now_s), self._source.status
+        # Between two pictures of a slow camera its faces stand; where those of a lost one are,
+        # nobody knows.
+        views = self._views if status.is_running else ()
+        self._stages.write(Moment(held, views, (), status, self._pace(0.0)))
         return held
 
     def _max_ticks(self) -> int | None:

@@ -23,7 +23,7 @@ from emotemporal.types import Box, Frame
 from emotemporal.video.camera import Camera
 from emotemporal.video.capture import CameraConfig
 from emotemporal.video.file import VideoFile
-from emotemporal.video.source import SourceStatus, VideoError
+from emotemporal.video.source import SourceState, SourceStatus, VideoError
 from tests.fakes import FakeDetector, FakeEngine
 from tests.video.devices import Device, Script
 
@@ -182,6 +182,29 @@ def test_what_one_sees_of_the_delay_is_told_with_each_frame(meta):
     assert pace.smoother_lag_s == 0.4
     assert sink.paces[0].label_lag_s is None
     assert all(status.is_running for status in sink.statuses)
+
+
+class OnePicture:
+    """A live source that gives one picture, and then none."""
+
+    def __init__(self, life: Life, state: SourceState) -> None:
+        self._life, self.status = life, SourceStatus(state)
+
+    def watch(self):
+        yield Frame(NOISE, 0.0, 0)
+        self._life.pass_by(0.1)
+        yield None
+
+    def now_s(self) -> float:
+        return self._life.time_s
+
+
+@pytest.mark.parametrize(("state", "num_then"), [("running", 1), ("stalled", 0)])
+def test_faces_stand_between_two_pictures_and_not_while_the_source_stalls(meta, state, num_then):
+    life, seen = Life(), []
+    sink = Pictures(then=lambda _, moment: seen.append((moment.frame.time_s, len(moment.views))))
+    run_live_stages(OnePicture(life, state), stages_for(meta, FakeEngine(SAVEE_7), sink, life))
+    assert seen == [(0.0, 1), (0.1, num_then)]
 
 
 QUICK = CameraConfig(

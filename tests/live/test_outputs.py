@@ -364,6 +364,13 @@ def test_a_live_status_has_rate_and_delays():
     assert status.alert == ""
 
 
+def test_a_picture_that_is_shown_again_while_one_waits_is_no_other_frame():
+    line, pace = StatusLine(), Pace(0.01, 0.02, None, 0)
+    for time_s, index in ((0.0, 0), (0.1, 0), (0.2, 1), (0.3, 1), (0.4, 2)):
+        status = line.step(moment(time_s, SourceStatus(), pace, index))
+    assert status.words[2] == "5 fps"
+
+
 def test_a_lost_source_is_an_alert():
     lost = SourceStatus("reconnecting", age_s=3.2, retry_in_s=2.0)
     assert StatusLine().step(moment(1.0, lost)).alert == "no picture for 3 s, reconnecting in 2 s"

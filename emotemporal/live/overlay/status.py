@@ -25,6 +25,7 @@ class StatusLine:
 
     def __init__(self) -> None:
         self._recent_s: deque[float] = deque(maxlen=_RATE_OVER + 1)
+        self._last_index = -1
 
     def step(self, moment: Moment) -> Status:
         """Return what to say of the next moment."""
@@ -36,8 +37,9 @@ class StatusLine:
         ]
         source = moment.status
         is_running = source is None or source.is_running
-        if is_running:
+        if is_running and moment.frame.index != self._last_index:  # else the last picture, again
             self._recent_s.append(time_s)
+        self._last_index = moment.frame.index
         if moment.pace is not None:
             words += self._rate()
             if moment.pace.label_lag_s is not None:
