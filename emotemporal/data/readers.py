@@ -85,9 +85,10 @@ def read_dataset(config: DatasetConfig) -> DatasetTable:
         FileNotFoundError: The folder, or a file that the config names, is not there.
         ValueError: The config or a file that it names cannot be understood.
     """
-    table = _drop_missing(_read(config), config.max_bad_share)
-    if config.exclude is not None:
+    table = _read(config)
+    if config.exclude is not None:  # first: a list of files that are not there is one remedy
         table = _exclude(table, Path(config.exclude))
+    table = _drop_missing(table, config.max_bad_share)
     if config.split_file is not None:
         table = apply_split_file(table, Path(config.split_file))
     if len(table) == 0 and not any(problem.is_fatal for problem in table.problems):

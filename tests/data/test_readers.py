@@ -312,6 +312,15 @@ def test_listed_files_that_are_missing_are_refused_beyond_the_allowed_share(tmp_
     assert "1 of 2 listed files are not there" in told(load_dataset(half))
 
 
+def test_files_that_are_missing_can_be_left_out_by_a_list(tmp_path):
+    write_affectnet_csv(tmp_path / "data")
+    config = DatasetConfig(name="affectnet", root=str(tmp_path / "data"))
+    gone = str(load_dataset(config).rows["path"].iloc[1])
+    (tmp_path / "data" / gone).unlink()
+    path = write_csv(tmp_path / "out.csv", [{"path": gone}])
+    assert len(load_dataset(replace(config, exclude=str(path)))) == 1
+
+
 def test_rows_are_left_out_by_a_list_and_counted(tmp_path):
     write_savee(tmp_path / "data")
     path = write_csv(
