@@ -8,8 +8,6 @@ from pathlib import Path
 
 from emotemporal.data.table import Problem, Split
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mov", ".mkv", ".webm", ".flv", ".m4v", ".mpg"})
 _SPLIT_FOLDERS: dict[str, Split] = {
     "train": "train",
     "training": "train",

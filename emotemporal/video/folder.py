@@ -13,9 +13,8 @@ from jaxtyping import Float
 
 from emotemporal.types import Frame
 from emotemporal.video.image import ImageError, read_image
-from emotemporal.video.source import VideoError
+from emotemporal.video.source import IMAGE_SUFFIXES, VideoError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _NUMBER = re.compile(r"[0-9]+")
 _TIME = re.compile(r"[0-9]+(?:\.[0-9]+)?")

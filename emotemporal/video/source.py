@@ -8,6 +8,13 @@ from typing import Literal, Protocol, Self, runtime_checkable
 
 from emotemporal.types import Frame
 
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".flv", ".mpg", ".mpeg", ".wmv", ".ts"}
+)
+"""By these a file is taken for a video, wherever files are looked for."""
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+"""By these one is taken for an image."""
+
 SourceState = Literal["running", "stalled", "reconnecting"]
 
 

@@ -15,6 +15,7 @@ from emotemporal.data.sets.ravdess import read_ravdess
 from emotemporal.data.sets.savee import read_savee
 from emotemporal.data.table import count_by_emotion, soft_targets
 from emotemporal.labels import AFFECTNET_8, Emotion
+from emotemporal.live.inputs import VIDEO_SUFFIXES
 from tests.data.tiny_sets import (
     write_affectnet_csv,
     write_csv,
@@ -256,6 +257,14 @@ def test_a_manifest_gives_subjects_splits_and_intervals(tmp_path):
     assert list(table.rows["emotion"]) == ["fear", "happiness", "fear"]
     assert table.rows["split"][2] == "validation"
     assert list(table.rows["end_s"][:2]) == [1.5, 3.0]
+
+
+@pytest.mark.parametrize("suffix", sorted(VIDEO_SUFFIXES))
+def test_a_manifest_may_list_every_video_that_predict_judges(tmp_path, suffix):
+    write_csv(tmp_path / "manifest.csv", [manifest_row(f"a{suffix}")])
+    table = read_manifest(tmp_path)
+    assert not fatal(table)
+    assert table.kind == "videos"
 
 
 @pytest.mark.parametrize(

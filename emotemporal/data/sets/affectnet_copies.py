@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from emotemporal.data.files import (
-    IMAGE_SUFFIXES,
     keep_later,
     list_files,
     nothing_found,
@@ -26,6 +25,7 @@ from emotemporal.data.table import (
 )
 from emotemporal.labels import Emotion, parse_emotion
 from emotemporal.reading import read_table
+from emotemporal.video.source import IMAGE_SUFFIXES
 
 _ORDERS = "affectnet, alphabetical, or eight names with commas"
 _LABELS_CSV_COLUMNS = ("pth", "label")

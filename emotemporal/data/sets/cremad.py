@@ -7,13 +7,15 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from emotemporal.data.files import VIDEO_SUFFIXES, list_files, nothing_found
+from emotemporal.data.files import list_files, nothing_found
 from emotemporal.data.table import DatasetTable, Problem, make_table
 from emotemporal.labels import CREMAD_CODES
+from emotemporal.video.source import VIDEO_SUFFIXES
 
 _NAME = re.compile(
     r"(?P<actor>1\d{3})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]{3})_(?P<level>LO|MD|HI|XX|X)"
 )
+
 _DEMOGRAPHICS = "VideoDemographics.csv"
 _GROUPS = {"Sex": "sex", "Age": "age", "Race": "race", "Ethnicity": "ethnicity"}
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from emotemporal.data.files import (
-    IMAGE_SUFFIXES,
-    VIDEO_SUFFIXES,
     list_files,
     nothing_found,
     split_of_folder,
@@ -14,6 +12,7 @@ from emotemporal.data.files import (
 )
 from emotemporal.data.table import DatasetTable, Problem, make_table
 from emotemporal.labels import AFFECTNET_8, parse_emotion
+from emotemporal.video.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 
 def read_folder(root: Path) -> DatasetTable:

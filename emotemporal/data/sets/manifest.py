@@ -8,11 +8,12 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from emotemporal.data.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, split_of_folder
+from emotemporal.data.files import split_of_folder
 from emotemporal.data.prepared import NUMBER_COLUMNS, TEXT_COLUMNS
 from emotemporal.data.table import BOX_COLUMNS, DatasetTable, Problem, make_table
 from emotemporal.labels import parse_emotion
 from emotemporal.reading import read_loose_table
+from emotemporal.video.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 REQUIRED_COLUMNS = ("path", "label", "subject")
 OPTIONAL_COLUMNS = ("split", "start", "end", "take", "valence", "arousal", *BOX_COLUMNS)

@@ -6,15 +6,17 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from emotemporal.data.files import VIDEO_SUFFIXES, list_files, nothing_found
+from emotemporal.data.files import list_files, nothing_found
 from emotemporal.data.table import DatasetTable, Problem, make_table
 from emotemporal.labels import RAVDESS_CODES, Emotion
+from emotemporal.video.source import VIDEO_SUFFIXES
 
 Calm = Literal["drop", "neutral", "refuse"]
 _NAME = re.compile(
     r"(?P<modality>0[123])-(?P<channel>0[12])-(?P<emotion>0[1-8])-(?P<rest>0[12]-0[12]-0[12])"
     r"-(?P<actor>\d\d)"
 )
+
 _CALM, _SONG = "02", "02"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from emotemporal.data.files import VIDEO_SUFFIXES, list_files, nothing_found
+from emotemporal.data.files import list_files, nothing_found
 from emotemporal.data.table import DatasetTable, Problem, make_table
 from emotemporal.labels import SAVEE_CODES
+from emotemporal.video.source import VIDEO_SUFFIXES
 
 # Two letters first: 'sa' and 'su' would else be an 's' that SAVEE does not have.
 _NAME = re.compile(r"(?:(?P<subject>[A-Za-z]+)[_-])?(?P<code>sa|su|a|d|f|h|n)0*(?P<number>\d+)")

@@ -12,9 +12,9 @@ from jaxtyping import UInt8
 from emotemporal.faces.crop import whole_crop
 from emotemporal.synthetic.scenery import develop, sample_scenery
 from emotemporal.video.image import read_image
+from emotemporal.video.source import IMAGE_SUFFIXES
 
 _Crops = UInt8[np.ndarray, "b s s 3"]
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _ROOM_HW = (240, 320)
 _MIN_SIDE_PX = 48
 
@@ -53,7 +53,7 @@ def background_crops(source: str, size_px: int, seed: int = 0) -> _Crops:
         generators = np.random.default_rng(seed).spawn(int(source))
         return np.stack([_draw(size_px, generator) for generator in generators])
     folder = Path(source)
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise ValueError(
             f"background is {source!r}; it can be how many crops to draw, such as 500, or a "
