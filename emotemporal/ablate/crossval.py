@@ -14,11 +14,13 @@ import pandas as pd
 from jaxtyping import Int
 
 from emotemporal.config import to_plain
+from emotemporal.data.clip_twins import clip_twins, sign_prepared
 from emotemporal.data.prepared import PreparedSet, load_prepared
 from emotemporal.evaluation.choosing import choose_num_epochs
+from emotemporal.evaluation.folds import Fold, check_twins
 from emotemporal.evaluation.metrics import Metrics, measure, stack_predictions
 from emotemporal.evaluation.predictions import read_predictions, write_predictions
-from emotemporal.evaluation.protocols import Fold, ProtocolConfig, inner_folds, make_folds
+from emotemporal.evaluation.protocols import ProtocolConfig, inner_folds, make_folds
 from emotemporal.inference.clip import judge_clip
 from emotemporal.inference.load import load_model
 from emotemporal.labels import parse_label_space
@@ -99,13 +101,15 @@ def crossval(config: CrossvalConfig) -> Crossvalidation:
     fold its answers, its choice and its logs are kept, its weights are not.
 
     Raises:
-        ValueError: The folder belongs to another config, or the data cannot make the folds.
+        ValueError: The folder belongs to another config, the data cannot make the folds, or a fold
+            judges what it trained on under another name.
         InterruptedJob: A signal came; the same command goes on.
     """
     folder, labels = Path(config.out), parse_label_space(config.finetune.labels)
     prepared = load_prepared(Path(config.finetune.data))
     rows = prepared.rows[prepared.rows["emotion"].isin(labels.names)]
     folds = make_folds(rows.reset_index(drop=True), config.protocol)
+    _refuse_twins(prepared, rows, folds, Path(config.finetune.cache))
     with RunFolder(folder, "crossval", _identity(config, prepared), config):
         checkpoint = _first_weights(config, folder)
         for number, fold in enumerate(folds, start=1):
@@ -118,6 +122,15 @@ def crossval(config: CrossvalConfig) -> Crossvalidation:
         found = Crossvalidation(answers, measure(stack_predictions(answers, labels)))
         _track(config, folder, found, prepared.fingerprint)
     return found
+
+
+def _refuse_twins(
+    prepared: PreparedSet, rows: pd.DataFrame, folds: Sequence[Fold], folder: Path
+) -> None:
+    signatures = sign_prepared(prepared, folder)
+    subjects = rows["subject"].astype(str).tolist()
+    twins = clip_twins([signatures[int(i)] for i in rows.index], subjects)
+    check_twins(folds, twins, rows["source"].astype(str).tolist(), subjects)
 
 
 def _identity(config: CrossvalConfig, prepared: PreparedSet) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from emotemporal.ablate.crossval import CrossvalConfig, crossval
 from emotemporal.config import parse_plain
 from emotemporal.data.prepared import load_prepared
 from emotemporal.evaluation.predictions import read_predictions
+from tests.ablate.copies import copy_prepared
 from tests.fakes import MemoryLogger
 
 
@@ -75,6 +77,16 @@ def test_the_tracker_is_told_the_figures_and_every_answer(done, base, monkeypatc
     crossval(base)
     assert logger.rows[0][1]["clip/uar"] == done.metrics.uar
     assert len(logger.judged["clip"]) == len(done.predictions)
+
+
+def test_a_person_under_two_names_is_refused(base, tmp_path):
+    data = copy_prepared(
+        Path(base.finetune.data),
+        tmp_path / "twice",
+        lambda rows: pd.concat([rows, rows.iloc[:1].assign(subject="XX", source="XX/1.avi")]),
+    )
+    with pytest.raises(ValueError, match="show the same as clips trained on"):
+        crossval(replace(base, finetune=replace(base.finetune, data=data)))
 
 
 @pytest.mark.parametrize(
