@@ -135,7 +135,8 @@ def _followed(job: VideoJob, config: PrepareConfig) -> list[tuple[Sequence[FaceV
         follower = Follower(config.follow, _detector(config.follow.detector))
         counter = _Counter()
         tracks = gather_tracks(counter.count(_within(video, job)), follower)
-    kept = [main_track(tracks)] if config.faces == "main" else tracks
+    largest = main_track(tracks)  # of `all`, too, a video without a face is told as a failure
+    kept = [largest] if config.faces == "main" else tracks
     return [
         (without_tail(views), sum(view.track.is_detected for view in views) / counter.num_frames)
         for views in kept

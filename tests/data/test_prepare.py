@@ -132,6 +132,12 @@ def test_failures_are_listed_with_reasons_and_bounded(videos, tmp_path):
     assert len(load_prepared(tmp_path / "out")) == 2
 
 
+def test_of_several_faces_too_a_video_without_one_is_a_failure(videos, tmp_path):
+    config = replace(CONFIG, faces="all", max_bad_share=0.5)
+    report = prepare(_table(videos, "a1", "empty"), tmp_path / "out", config)
+    assert [path for path, _ in report.failures] == ["DC/empty.avi"]
+
+
 def test_a_missing_video_is_a_failure_by_name(videos, tmp_path):
     table = _table(videos, "a1", "none")
     report = prepare(table, tmp_path / "out", replace(CONFIG, max_bad_share=0.5))
