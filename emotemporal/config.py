@@ -82,9 +82,13 @@ def _parse(kind: type[Config], words: Sequence[str], prog: str) -> Config:
 
 
 def _find_shipped(arguments: Sequence[str]) -> list[str]:
+    words: list[str] = []
+    for word in arguments:
+        name, equals, file = word.partition("=")
+        words += [name, file] if equals and name == "--config" else [word]
     return [
         str(find_config(word)) if before == "--config" else word
-        for before, word in zip(["", *arguments], arguments, strict=False)
+        for before, word in pairwise(["", *words])
     ]
 
 

@@ -117,6 +117,13 @@ def test_a_file_sets_some_fields_and_leaves_the_others(write_yaml):
     assert parse("--config", file) == expected
 
 
+def test_a_file_may_be_named_with_an_equals_sign(write_yaml):
+    assert parse(f"--config={write_yaml('seed: 3')}").seed == 3
+    twice = write_yaml("seed: 3\nseed: 4\n")
+    with pytest.raises(ConfigError, match="seed stands twice"):
+        parse(f"--config={twice}")
+
+
 def test_the_later_of_file_and_option_wins(write_yaml):
     file = write_yaml("seed: 3\noptim:\n  epochs: 4\n")
     assert parse("--config", file, "--seed", "5").seed == 5
