@@ -7,7 +7,7 @@ That is right for live use and wrong for an instrument whose order-blind judges 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def steady_views(
         frames: Of one shot with one main face.
         detector: Looks at the frames nearest before each tick of the grid.
         crop: How a box becomes a crop.
-        look_every_s: The grid's step.
+        look_every_s: The grid's step; 0 looks at every frame.
 
     Returns:
         A view a frame, and the share of looks that found a face.
@@ -38,8 +38,7 @@ def steady_views(
         NoFaceError: No look found one.
     """
     kept = list(frames)
-    looks = hold_indices([frame.time_s for frame in kept], ClipRate(1 / look_every_s))
-    found = [_largest(detector(kept[i].image)) for i in dict.fromkeys(looks.tolist())]
+    found = [_largest(detector(kept[i].image)) for i in _looks(kept, look_every_s)]
     boxes = [box for box in found if box is not None]
     if not boxes:
         raise NoFaceError("no face was found; look at the video, or try the other detector")
@@ -55,6 +54,13 @@ def steady_views(
         for frame in kept
     ]
     return views, len(boxes) / len(found)
+
+
+def _looks(frames: Sequence[Frame], look_every_s: float) -> Iterable[int]:
+    if look_every_s == 0:
+        return range(len(frames))
+    held = hold_indices([frame.time_s for frame in frames], ClipRate(1 / look_every_s))
+    return dict.fromkeys(held.tolist())
 
 
 def _largest(boxes: list[Box]) -> Box | None:

@@ -52,6 +52,11 @@ def test_every_frame_is_cropped_also_those_without_a_face():
     assert len({(view.track.box.x1, view.track.box.y2) for view in views}) == 1
 
 
+def test_a_grid_without_a_step_looks_at_every_frame():
+    _, share = steady_views(_frames(_clip(dark=range(10))), _OnBright(), CropConfig(), 0.0)
+    assert share == 21 / 31
+
+
 def test_a_clip_without_a_face_is_refused():
     with pytest.raises(NoFaceError, match="no face"):
         steady_views(_frames(_clip(dark=range(31))), _OnBright(), CropConfig(), 0.2)
