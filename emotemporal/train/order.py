@@ -30,7 +30,7 @@ def shuffled_order(
         return np.arange(len(times_s))
     if shuffle == "frames":
         return torch.randperm(len(times_s), generator=generator).numpy()
-    starts_s = np.array([target.start_s for target in targets])
+    starts_s = np.sort([target.start_s for target in targets])  # a table of truth has any order
     segment = np.searchsorted(starts_s, times_s, side="right")
     present = np.unique(segment)
     order = present[torch.randperm(len(present), generator=generator).numpy()]

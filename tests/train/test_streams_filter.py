@@ -237,6 +237,17 @@ def test_shuffling_keeps_each_frame_beside_its_truth_and_what_lasts_together():
     assert tuple(frames) not in seen
 
 
+def test_the_order_of_a_table_of_truth_does_not_matter_to_shuffling():
+    times_s = np.arange(12) / 10
+    targets = [Target(0.0, 0.5, EMOTIONS[0]), Target(0.5, 0.8, EMOTIONS[1])]
+    targets.append(Target(0.8, 1.2, EMOTIONS[0]))
+    one, other = (
+        shuffled_order(times_s, told, "segments", torch.Generator().manual_seed(3)).tolist()
+        for told in (targets, targets[::-1])
+    )
+    assert one == other
+
+
 @pytest.mark.parametrize("shuffle", ["segments", "frames"])
 def test_a_filter_of_shuffled_streams_is_another_one(encoder, streams, tmp_path, shuffle):
     config = _config(encoder, streams, tmp_path)
