@@ -28,3 +28,12 @@ def test_a_gradient_of_nothing_moves_nothing():
     (net(torch.zeros(1, 2)) * 0).sum().backward()
     with at_worst_nearby(net, 0.05):
         assert torch.equal(net.weight, before)
+
+
+def test_a_gradient_that_overflowed_moves_nothing():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    before = [p.detach().clone() for p in net.parameters()]
+    net(torch.ones(1, 2)).sum().backward()
+    net[0].weight.grad[0, 0] = torch.inf
+    with at_worst_nearby(net, 0.05):
+        assert all(torch.equal(p, b) for p, b in zip(net.parameters(), before, strict=True))
