@@ -63,6 +63,11 @@ class OptimConfig:
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}; it is at least {least}")
         self._check_rates()
+        if self.patience is not None and self.keep == "last":
+            raise ValueError(
+                f"patience is {self.patience}, but with keep last every epoch is better than the "
+                "one before, and it would do nothing: leave it out, or keep the best"
+            )
         if len(self.balanced_by) > 1:
             raise ValueError(
                 f"{' and '.join(self.balanced_by)} both make emotions count alike, which corrects "

@@ -56,6 +56,7 @@ def test_frozen_parameters_are_left_out():
         pytest.param({"learning_rate": 0.0}, "must be above 0", id="no-rate"),
         pytest.param({"ema_decay": 1.0}, "ema_decay is 1.0", id="average-that-never-moves"),
         pytest.param({"patience": 0}, "patience is 0", id="no-patience"),
+        pytest.param({"patience": 3, "keep": "last"}, "would do nothing", id="nothing-to-wait-for"),
         pytest.param({"layer_decay": 0.0}, "layer_decay is 0.0", id="stages-that-never-learn"),
         pytest.param(
             {"class_weights": "balanced", "sampling": "balanced"}, "twice", id="balanced-twice"
