@@ -51,7 +51,7 @@ class ShiftReport:
     """Five a shift, from the weakest."""
     kept: Interval
     """UAR over all shifts and strengths, as a share of the unshifted one; images resampled within
-    their emotion, the same for every figure."""
+    subject and emotion or, from ten subjects on, subjects: the same for every figure."""
     kept_by_shift: Mapping[str, Interval]
     """The same over one shift's strengths, by its name."""
     config: SuiteConfig

@@ -137,7 +137,8 @@ def _measure_kept(
         estimate, resampled = (
             _ratios(values[1:][which].mean(axis=0), values[0]) for values in (truth, drawn)
         )
-        return percentile_interval(float(estimate[0]), resampled, _BOOTSTRAP.confidence)
+        confidence = _BOOTSTRAP.confidence
+        return percentile_interval(float(estimate[0]), resampled, confidence, resamples)
 
     by_shift = {
         shift.name: interval(slice(i * NUM_STRENGTHS, (i + 1) * NUM_STRENGTHS))
