@@ -12,10 +12,10 @@ from jaxtyping import Float, UInt8
 from emotemporal.data.augmentation.augment import AugmentConfig, augment, far_and_compressed
 from emotemporal.data.augmentation.changes import draw_changes
 from emotemporal.data.collate import Sample
-from emotemporal.data.table import DatasetTable, box_of, file_of
-from emotemporal.faces.crop import CropConfig, crop_face, whole_crop
+from emotemporal.data.crops import read_crop
+from emotemporal.data.table import DatasetTable
+from emotemporal.faces.crop import CropConfig
 from emotemporal.preprocess import PreprocessConfig, preprocess
-from emotemporal.video.image import read_image
 
 ChangeOn = Literal["loader", "device"]
 
@@ -67,19 +67,6 @@ class ImageSet:
     def read_crop(self, index: int) -> UInt8[np.ndarray, "s s 3"]:
         """Read and crop image `index`."""
         return read_crop(self.table, index, self.crop)
-
-
-def read_crop(table: DatasetTable, row: int, crop: CropConfig) -> UInt8[np.ndarray, "s s 3"]:
-    """Read and crop the image of a row: by its annotated box, or whole if it has none.
-
-    Raises:
-        ImageError: The file cannot be read, by name.
-    """
-    image = read_image(file_of(table, row))
-    box = box_of(table, row)
-    if box is not None:
-        return crop_face(image, box, crop.map_of("annotation"), crop.size_px)
-    return whole_crop(image, crop.size_px)
 
 
 @runtime_checkable

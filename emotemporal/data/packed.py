@@ -19,7 +19,8 @@ import numpy as np
 from filelock import FileLock
 from jaxtyping import Int, UInt8
 
-from emotemporal.data.images import ImageSet, read_crop
+from emotemporal.data.crops import read_crop
+from emotemporal.data.images import ImageSet
 from emotemporal.data.processes import in_processes
 from emotemporal.data.table import DatasetTable, box_of, file_of
 from emotemporal.faces.crop import CropConfig

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from emotemporal.data.table import DatasetTable, box_of, file_of
-from emotemporal.faces.crop import CropConfig, crop_face, whole_crop
+from emotemporal.data.crops import crop_image
+from emotemporal.data.table import DatasetTable, file_of
+from emotemporal.faces.crop import CropConfig
 from emotemporal.preprocess import PreprocessConfig, preprocess
 from emotemporal.video.file import VideoFile
 from emotemporal.video.image import read_image, write_image
@@ -58,13 +59,7 @@ def network_view(
             image = video.read([video.info.num_frames // 2]).frames[0]
     else:
         image = read_image(file_of(table, row))
-    box = box_of(table, row)
-    if box is not None:
-        face = crop_face(image, box, crop.map_of("annotation"), crop.size_px)
-    else:
-        # The one implementation of it is among what trains: torch is loaded for drawing only.
-        face = whole_crop(image, crop.size_px)
-    return preprocess(face[None], config)[0]
+    return preprocess(crop_image(image, table, row, crop)[None], config)[0]
 
 
 def _choose(table: DatasetTable, count: int, seed: int) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, Int
 
 from emotemporal.data.readers import DatasetConfig, read_dataset
 from emotemporal.data.signatures import sign_table
@@ -16,15 +16,11 @@ from emotemporal.data.table import (
     SPLITS,
     DatasetTable,
     Split,
-    box_of,
-    file_of,
     refuse_fatal,
     take_rows,
 )
 from emotemporal.data.twins import TwinConfig, Twins, find_twins, rows_with_twin_in
-from emotemporal.faces.crop import CropConfig, crop_face, whole_crop
 from emotemporal.labels import Emotion, LabelSpace
-from emotemporal.video.image import read_image
 
 SIX = LabelSpace(
     (
@@ -188,19 +184,6 @@ def parts_of(
         part_of_group[int(g)] if here else -1 for g, here in zip(groups, in_split, strict=True)
     ]
     return np.array(found, dtype=np.int64)
-
-
-def read_face(table: DatasetTable, crop: CropConfig, row: int) -> UInt8[np.ndarray, "s s 3"]:
-    """Read a picture and cut its face out: by its annotated box, or whole if it has none.
-
-    Raises:
-        ImageError: The file cannot be read, by name.
-    """
-    image = read_image(file_of(table, row))
-    box = box_of(table, row)
-    if box is not None:
-        return crop_face(image, box, crop.map_of("annotation"), crop.size_px)
-    return whole_crop(image, crop.size_px)
 
 
 def describe_stills(stills: Stills, labels: LabelSpace) -> str:
