@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from emotemporal.data.augmentation.augment import AugmentConfig, augment
 from emotemporal.data.collate import Sample, frame_targets
-from emotemporal.data.prepare import PreparedSet
+from emotemporal.data.prepared import PreparedSet
 from emotemporal.data.sampling import SamplingConfig, clip_indices
 from emotemporal.labels import LabelSpace
 from emotemporal.preprocess import PreprocessConfig, preprocess

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from emotemporal.data.clipping import (
     PrepareConfig,
@@ -23,6 +22,7 @@ from emotemporal.data.clipping import (
 from emotemporal.data.prepared import (
     FORMAT_VERSION,
     PreparedSet,
+    at_work_in,
     claim_folder,
     is_done,
     load_prepared,
@@ -117,12 +117,8 @@ def prepare(
     if table.kind != "videos":
         raise ValueError(f"{table.name} is made of {table.kind}; only videos are prepared")
     refuse_fatal(table)
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(out / ".lock", timeout=0):
-            return _prepare(table, out, config, workers)
-    except Timeout as error:
-        raise ValueError(f"{out}: another 'prepare' is at work in it") from error
+    with at_work_in(out, "prepare"):
+        return _prepare(table, out, config, workers)
 
 
 def _prepare(table: DatasetTable, out: Path, config: PrepareConfig, workers: int) -> PrepareReport:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from emotemporal.data.arrays import read_arrays
 from emotemporal.faces.crop import CropConfig
@@ -103,6 +105,21 @@ def write_clip(folder: Path, file: str, clip: FaceClip, with_targets: bool) -> s
     np.savez_compressed(data, **arrays)
     write_atomically(folder / file, data.getvalue())
     return digest(data.getvalue())
+
+
+@contextmanager
+def at_work_in(out: Path, job: str) -> Iterator[None]:
+    """Hold a folder while a job fills it; make it if it is not there.
+
+    Raises:
+        ValueError: Another process is at work in it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise ValueError(f"{out}: another '{job}' is at work in it") from error
 
 
 def claim_folder(out: Path, record: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from emotemporal.config import config_digest, differences
 from emotemporal.data.augmentation.augment import AugmentConfig, augment
 from emotemporal.data.augmentation.shifts import cover_mouth
-from emotemporal.data.prepare import PreparedSet
+from emotemporal.data.prepared import PreparedSet
 from emotemporal.data.seeds import derive_seed
 from emotemporal.labels import Emotion
 from emotemporal.models.emotion_net import EmotionNet

@@ -16,10 +16,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 from jaxtyping import Int
 
-from emotemporal.data.prepared import FORMAT_VERSION, claim_folder, is_done, write_clip
+from emotemporal.data.crops import read_crop
+from emotemporal.data.prepared import (
+    FORMAT_VERSION,
+    at_work_in,
+    claim_folder,
+    is_done,
+    write_clip,
+)
 from emotemporal.data.processes import in_processes
 from emotemporal.data.readers import DatasetConfig
 from emotemporal.data.streams.camera import CameraConfig
@@ -31,7 +37,6 @@ from emotemporal.data.streams.stills import (
     StillsConfig,
     choose_stills,
     describe_stills,
-    read_face,
 )
 from emotemporal.data.streams.table import TRUTH_FILE, stream_row, truth_rows
 from emotemporal.data.table import fingerprint
@@ -107,12 +112,8 @@ def make_streams(config: StreamsConfig) -> StreamsReport:
     told = describe_stills(stills, labels)
     _log.info(told)
     out = Path(config.output)
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(out / ".lock", timeout=0):
-            return _make(config, stills, labels, out, told)
-    except Timeout as error:
-        raise ValueError(f"{out}: another 'streams' is at work in it") from error
+    with at_work_in(out, "streams"):
+        return _make(config, stills, labels, out, told)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +192,7 @@ def _write_stream(scene: _Scene, index: int) -> int:
     """Draw one stream and write it; its record in rows/ is written last."""
     config, source = scene.config, scene.source(index)
     segments = scene.plan(index)
-    read = partial(read_face, scene.stills.table, config.crop)
+    read = partial(read_crop, scene.stills.table, crop=config.crop)
     clip = draw_stream(segments, read, config.camera, config.seed, index, source)
     file = f"clips/{_key(index)}.npz"
     content = write_clip(scene.out, file, clip, with_targets=True)
