@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from emotemporal.ablate.material import Material
-from emotemporal.baselines.video3d import Video3D, Video3DConfig, video3d_frames
+from emotemporal.baselines.video3d import Video3D, Video3DConfig, judge_clips, video3d_frames
 from emotemporal.data.collate import Batch
 from emotemporal.data.loading import batch_rows
 from emotemporal.data.seeds import derive_seed, sample_generator
@@ -28,7 +28,6 @@ from emotemporal.train.state import MemoryKeeper
 from emotemporal.train.task import AnyBatch, Task
 
 _log = logging.getLogger(__name__)
-_JUDGED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def fit_video3d(
         seconds,
     )
     judged = (_frames(material, int(i), config.net, cover) for i in fold.test)
-    return Video3DResult(_judge(net, list(judged)), seconds)
+    return Video3DResult(judge_clips(net, list(judged)), seconds)
 
 
 def _frames(
@@ -147,17 +146,3 @@ def _logits_of_each_frame(net: nn.Module, batch: AnyBatch) -> Float[Tensor, "b t
     assert isinstance(batch, Batch)
     logits: Tensor = net(batch.frames)
     return repeat(logits, "b k -> b t k", t=batch.frames.shape[1])
-
-
-@torch.inference_mode()
-def _judge(net: Video3D, clips: Sequence[UInt8[np.ndarray, "t n n 3"]]) -> Float[np.ndarray, "m k"]:
-    net.eval()
-    device = next(net.parameters()).device
-    parts = [
-        net(torch.from_numpy(np.stack(clips[i : i + _JUDGED_AT_ONCE])).to(device))
-        for i in range(0, len(clips), _JUDGED_AT_ONCE)
-    ]
-    probabilities: Float[np.ndarray, "m k"] = (
-        torch.cat(parts).softmax(dim=-1).double().cpu().numpy()
-    )
-    return probabilities

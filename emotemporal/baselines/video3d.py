@@ -7,6 +7,7 @@ defaults take a fraction of one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ from emotemporal.preprocess import PreprocessConfig, preprocess
 from emotemporal.types import FaceClip
 
 _NUM_FRAMES = {"x3d_xs": 4, "x3d_s": 13}  # Feichtenhofer, CVPR 2020, table 2
+_JUDGED_AT_ONCE = 8  # clips: bounds the memory
 _MEAN, _DEVIATION = 0.45, 0.225  # what X3D was designed around (Kinetics), of pixels 0 to 1
 
 
@@ -95,12 +97,20 @@ def video3d_frames(clip: FaceClip, config: Video3DConfig) -> UInt8[np.ndarray, "
 
 
 @torch.inference_mode()
-def judge_clips(net: Video3D, clips: list[FaceClip]) -> Float[np.ndarray, "b k"]:
-    """Return each clip's probabilities. The network is left in `eval()`."""
+def judge_clips(
+    net: Video3D, clips: Sequence[UInt8[np.ndarray, "t n n 3"]]
+) -> Float[np.ndarray, "m k"]:
+    """Return the probabilities of clips, each as `video3d_frames` gives it.
+
+    The network is left in `eval()`.
+    """
     net.eval()
-    frames = np.stack([video3d_frames(clip, net.config) for clip in clips])
     device = next(net.parameters()).device
-    probabilities: Float[np.ndarray, "b k"] = (
-        net(torch.from_numpy(frames).to(device)).softmax(dim=-1).double().cpu().numpy()
+    parts = [
+        net(torch.from_numpy(np.stack(clips[i : i + _JUDGED_AT_ONCE])).to(device))
+        for i in range(0, len(clips), _JUDGED_AT_ONCE)
+    ]
+    probabilities: Float[np.ndarray, "m k"] = (
+        torch.cat(parts).softmax(dim=-1).double().cpu().numpy()
     )
     return probabilities

@@ -166,20 +166,6 @@ def frame_targets(
     return counts / np.maximum(totals, 1), totals[:, 0] > 0
 
 
-def constant_targets(
-    votes: Sequence[float] | Float[np.ndarray, " k"], num_frames: int
-) -> tuple[Float[np.ndarray, "t k"], Bool[np.ndarray, " t"]]:
-    """Give every frame of a clip the same soft target, from annotators' votes.
-
-    Raises:
-        ValueError: A negative vote, or none at all.
-    """
-    counts = np.asarray(votes, dtype=np.float32)
-    if np.any(counts < 0) or not counts.sum() > 0:
-        raise ValueError(f"votes are {counts.tolist()}; at least one above 0 and none below")
-    return np.tile(counts / counts.sum(), (num_frames, 1)), np.ones(num_frames, dtype=bool)
-
-
 def _covers(
     targets: Sequence[Target], times_ns: Int[np.ndarray, " t"]
 ) -> Bool[np.ndarray, "targets t"]:

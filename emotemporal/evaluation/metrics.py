@@ -223,12 +223,3 @@ def measure(judged: JudgedClips) -> Metrics:
         recalls=recalls,
         confusion=confusion,
     )
-
-
-def measure_by_subject(judged: JudgedClips) -> dict[str, Metrics]:
-    """Measure each subject's clips alone, subjects in alphabetical order."""
-    subjects = np.array(judged.subjects)
-    return {
-        subject: measure(select_clips(judged, subjects == subject))
-        for subject in sorted(set(judged.subjects))
-    }

@@ -24,7 +24,8 @@ def face_clip(num_frames: int = 12, seed: int = 0) -> FaceClip:
 
 
 def test_clips_of_any_length_get_one_row_of_probabilities_each(net):
-    answers = judge_clips(net, [face_clip(12), face_clip(3, seed=1)])
+    clips = [face_clip(12), face_clip(3, seed=1)]
+    answers = judge_clips(net, [video3d_frames(clip, CONFIG) for clip in clips])
     assert answers.shape == (2, 7)
     np.testing.assert_allclose(answers.sum(axis=1), 1.0, atol=1e-6)
     assert not net.training
@@ -33,7 +34,7 @@ def test_clips_of_any_length_get_one_row_of_probabilities_each(net):
 def test_a_clip_backwards_is_another_clip(net):
     clip = face_clip()
     backwards = FaceClip(clip.crops[::-1].copy(), clip.times_s, (), "DC", "backwards")
-    forwards, reverse = judge_clips(net, [clip, backwards])
+    forwards, reverse = judge_clips(net, [video3d_frames(c, CONFIG) for c in (clip, backwards)])
     assert np.abs(forwards - reverse).max() > 1e-6
 
 

@@ -11,7 +11,6 @@ from emotemporal.data.collate import (
     Sample,
     collate,
     collate_features,
-    constant_targets,
     frame_targets,
 )
 from emotemporal.labels import SAVEE_7, Emotion
@@ -121,15 +120,3 @@ def test_overlapping_intervals_share_a_frame():
     values, mask = frame_targets(both, [0.5], SAVEE_7)
     assert values[0, FEAR] == values[0, SURPRISE] == 0.5
     assert mask.all()
-
-
-def test_votes_become_the_target_of_every_frame():
-    values, mask = constant_targets([3.0, 0.0, 1.0], num_frames=2)
-    assert values.tolist() == [[0.75, 0, 0.25]] * 2
-    assert mask.tolist() == [True, True]
-
-
-@pytest.mark.parametrize("votes", [[0.0, 0.0], [2.0, -1.0]])
-def test_votes_that_are_none_are_refused(votes):
-    with pytest.raises(ValueError, match="votes are"):
-        constant_targets(votes, 1)

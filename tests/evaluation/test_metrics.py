@@ -11,14 +11,13 @@ from emotemporal.evaluation.metrics import (
     exact_interval,
     expected_calibration_error,
     measure,
-    measure_by_subject,
     restrict,
     stack_predictions,
     wilson_interval,
 )
 from emotemporal.labels import AFFECTNET_8, SAVEE_7, Emotion, LabelSpace
 from emotemporal.types import ClipPrediction
-from tests.evaluation.judges import balanced, noisy_answers, predictions_with
+from tests.evaluation.judges import predictions_with
 
 THREE = LabelSpace((Emotion.NEUTRAL, Emotion.FEAR, Emotion.SURPRISE))
 
@@ -141,12 +140,3 @@ def test_calibration_error_does_not_depend_on_the_order_of_clips(seed):
     assert expected_calibration_error(probabilities, targets) == pytest.approx(
         expected_calibration_error(probabilities[order], targets[order])
     )
-
-
-def test_each_subject_is_measured_on_its_own_clips():
-    targets, subjects = balanced(3)
-    answers = np.where(np.array(subjects) == "DC", targets, noisy_answers(targets, 0.0, 1))
-    by_subject = measure_by_subject(stack_predictions(predictions_with(answers, targets, subjects)))
-    assert list(by_subject) == ["DC", "JE", "JK", "KL"]
-    assert by_subject["DC"].uar == 1.0
-    assert by_subject["KL"].uar < 0.6
