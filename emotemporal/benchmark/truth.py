@@ -9,7 +9,7 @@ from emotemporal.evaluation.live_table import judge_live_table
 
 
 def stability_against(table: Path, truth: Path) -> dict[str, Any]:
-    """Return lag and spurious switches of a table, by the definition of `evaluation.changes`.
+    """Return lag and spurious switches of a table, as `evaluation.stability.changes` defines them.
 
     Raises:
         ValueError: The truth cannot be read, or is another video's.

@@ -91,7 +91,7 @@ def sign_table(
         table: Its files are looked at.
         how: `decoded` reads pictures, `bytes` only files.
         workers: Threads; decoding and hashing release Python's lock.
-        show_progress: A bar on standard error.
+        show_progress: A bar, on a terminal.
     """
     paths = list(dict.fromkeys(table.rows["path"]))
     with ExitStack() as stack:
@@ -121,9 +121,10 @@ def _in_parallel(
     show_progress: bool,
 ) -> list[Signature]:
     found: list[Signature] = []
+    is_hidden = None if show_progress else True  # None: where nobody watches
     with (
         ThreadPoolExecutor(max(1, workers)) as pool,
-        tqdm(total=len(paths), desc="reading", unit="file", disable=not show_progress) as bar,
+        tqdm(total=len(paths), desc="reading", unit="file", disable=is_hidden) as bar,
     ):
         for start in range(0, len(paths), _BLOCK):
             block = [root / path for path in paths[start : start + _BLOCK]]

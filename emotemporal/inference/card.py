@@ -28,7 +28,7 @@ class CardError(ValueError):
 
 @dataclass(frozen=True)
 class Measured:
-    """What a setting did on a set of streams; definitions stand in `evaluation.changes`."""
+    """What a setting did on a set of streams, as `evaluation.stability.changes` defines it."""
 
     median_lag_s: float
     """On the model's clock: the camera and the computer add theirs."""

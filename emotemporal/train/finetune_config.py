@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from emotemporal.train.features import (
-    ViewConfig,
-)
+from emotemporal.train.features import ViewConfig
 from emotemporal.train.heads import HeadConfig
 from emotemporal.train.optim import refuse_encoder_options
-from emotemporal.train.run import (
-    RunConfig,
-)
+from emotemporal.train.run import RunConfig
 
 
 @dataclass(frozen=True)

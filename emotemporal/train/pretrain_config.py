@@ -13,9 +13,7 @@ from emotemporal.models.meta import ModelConfig
 from emotemporal.preprocess import PreprocessConfig
 from emotemporal.train.image_tables import SelectOn
 from emotemporal.train.optim import OptimConfig, refuse_encoder_options
-from emotemporal.train.run import (
-    RunConfig,
-)
+from emotemporal.train.run import RunConfig
 
 
 @dataclass(frozen=True)

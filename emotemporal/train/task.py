@@ -33,7 +33,7 @@ class Validation:
 
     @property
     def score(self) -> float:
-        """UAR: the selection of DESIGN section 5 is by mean recall, whatever the class sizes."""
+        """UAR: what chooses is mean recall, whatever the sizes of the classes."""
         return self.uar
 
 

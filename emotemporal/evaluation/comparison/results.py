@@ -1,4 +1,4 @@
-"""What a comparison of methods found, as values: `comparison` makes them, `report` writes them."""
+"""What a comparison of methods found, as values: `compare` makes them, `report` writes them."""
 
 from __future__ import annotations
 

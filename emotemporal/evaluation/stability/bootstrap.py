@@ -147,7 +147,7 @@ def lag_quantiles(
 ) -> Float[np.ndarray, " r"]:
     """Return each resample's Kaplan-Meier quantile of the lag; infinite if too few are detected.
 
-    With all weights 1 it is `stability.lag_quantiles`.
+    With all weights 1 it is `figures.lag_quantiles`.
     """
     if not len(counts.wait_s):
         return np.full(len(of_changes), np.nan)
