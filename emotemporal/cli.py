@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import sys
 import textwrap
@@ -22,7 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     command = COMMANDS.get(words[0])
     if command is None:
-        print(f"there is no command {words[0]!r}\n\n{_help()}", file=sys.stderr)
+        near = difflib.get_close_matches(words[0], COMMANDS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        print(f"{_help()}\n\nthere is no command {words[0]!r}{hint}", file=sys.stderr)
         return 2
     if {"-h", "--help"} & {*words[1:]}:
         print(f"{introduce(words[0], command)}\n")

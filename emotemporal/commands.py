@@ -62,12 +62,17 @@ COMMANDS: Mapping[str, Command] = {
         _STILLS,
         "--data.name",
     ),
-    "pretrain": Command("train a frame encoder on images", jobs.run_pretrain, _DATA),
+    "pretrain": Command("train a frame encoder on images", jobs.run_pretrain, _DATA, "--data.name"),
     "finetune": Command("train a temporal head on prepared clips", jobs.run_finetune, {}),
     "calibrate": Command(
-        "find a checkpoint's temperature and thresholds", jobs.run_calibrate, _DATA
+        "find a checkpoint's temperature and thresholds",
+        jobs.run_calibrate,
+        _DATA,
+        "--data.name",
     ),
-    "evaluate": Command("judge a checkpoint on a data set", jobs.run_evaluate, _DATA),
+    "evaluate": Command(
+        "judge a checkpoint on a data set", jobs.run_evaluate, _DATA, "--data.name"
+    ),
     "compare": Command("frame models against clip models, with statistics", jobs.run_compare, {}),
     "null_check": Command(
         "how often a comparison's tests find a difference where none is", jobs.run_null_check, {}
@@ -88,7 +93,9 @@ COMMANDS: Mapping[str, Command] = {
     "predict": Command(
         "a table of probabilities over time, of files", jobs.run_predict, {}, "--paths"
     ),
-    "live": Command("follow, judge and draw faces of a camera or a file", jobs.run_live, {}),
+    "live": Command(
+        "follow, judge and draw faces of a camera or a file", jobs.run_live, {}, "--source"
+    ),
     "record": Command(
         "a test set of your own: emotions acted on cue, with truth", jobs.run_record, {}
     ),

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_type_hints
 import yaml
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
-from emotemporal.option_help import OptionHelp
+from emotemporal.option_help import OptionHelp, explain
 from emotemporal.reading import read_text, refuse_large_yaml
 from emotemporal.storage import digest
 
@@ -60,8 +60,8 @@ def parse_config(kind: type[Config], arguments: Sequence[str], prog: str) -> Con
     """
     words = _find_shipped(arguments)
     files = [word for before, word in pairwise(words) if before == "--config"]
-    for file in filter(Path.is_file, map(Path, files)):
-        load_yaml(read_text(file), str(file))  # what is no plain YAML is refused by name
+    for file in files:
+        _refuse_no_config(Path(file), prog)
     try:
         return _parse(kind, words, prog)
     except ConfigError as error:
@@ -78,7 +78,24 @@ def _parse(kind: type[Config], words: Sequence[str], prog: str) -> Config:
         values = parser.instantiate(parsed)
         return kind(**{name: values[name] for name in _names(kind)})
     except (ArgumentError, ValueError, TypeError, RecursionError) as error:
-        raise ConfigError(_explain(error, kind, prog)) from error
+        raise ConfigError(explain(error, prog, _option_names(kind))) from error
+
+
+def _refuse_no_config(file: Path, prog: str) -> None:
+    if not file.is_file():
+        raise ConfigError(f"{file} is not there; {_near_shipped(file)}.\nSee '{prog} --help'.")
+    found = load_yaml(read_text(file), str(file))
+    if not isinstance(found, dict):
+        raise ConfigError(f"{file} is no config: it holds no fields, such as 'seed: 1'")
+
+
+def _near_shipped(file: Path) -> str:
+    """Say which shipped configs have a name like a file's, or where all of them are."""
+    with as_file(files("emotemporal.configs")) as folder:
+        shipped = {path.name: path.parent.name for path in sorted(folder.glob("*/*.yaml"))}
+    near = difflib.get_close_matches(file.name, shipped)
+    told = ", ".join(f"configs/{shipped[name]}/{name}" for name in near)
+    return f"shipped with a name like it: {told}" if near else "shipped ones are in configs/"
 
 
 def _find_shipped(arguments: Sequence[str]) -> list[str]:
@@ -199,33 +216,6 @@ def _refuse_single_values(parsed: Namespace, kind: type[Any]) -> None:
         if not isinstance(parsed[name], Namespace):
             names = ", ".join(_option_names(group, f"{name}."))
             raise ValueError(f"{name} is {parsed[name]!r}; it has fields of its own: {names}")
-
-
-def _explain(error: Exception, kind: type[Any], prog: str) -> str:
-    message = str(error).strip()
-    unknown = _unknown_names(message)
-    if not unknown:
-        return f"{message}\nSee '{prog} --help'."
-    names = _option_names(kind)
-    near = sorted({name for word in unknown for name in _near(word, names)})
-    hint = f"did you mean {', '.join(near)}? " if near else ""
-    return f"{message}\n{hint}Fields are: {', '.join(names)}"
-
-
-def _unknown_names(message: str) -> list[str]:
-    """Return the names that jsonargparse did not know, by how it words that."""
-    if "unrecognized arguments" in message:
-        return re.findall(r"--([\w.]+)", message)
-    in_group = re.findall(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message)
-    return re.findall(r"Option '([\w.]+)' is not accepted", message) + list(map(".".join, in_group))
-
-
-def _near(word: str, names: Sequence[str]) -> list[str]:
-    """Return the names like `word`, whole or in their last part."""
-    last = {name: name.rpartition(".")[2] for name in names}
-    near = difflib.get_close_matches(word.rpartition(".")[2], {*last.values()}, cutoff=0.75)
-    whole = difflib.get_close_matches(word, names, n=2, cutoff=0.75)
-    return whole or [name for name in names if last[name] in near]
 
 
 def _names(kind: type[Any]) -> list[str]:

@@ -18,6 +18,12 @@ def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
     assert "pretrain" in told
 
 
+def test_a_mistyped_command_is_told_last_with_what_was_meant(capsys):
+    assert main(["evalute"]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last == "there is no command 'evalute'; did you mean evaluate?"
+
+
 def test_the_version_is_told(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("emotemporal ")
@@ -30,6 +36,7 @@ def test_the_version_is_told(capsys):
         ("evaluate", ["--dataset=ferplus"], ["--data.name=ferplus"]),
         ("predict", ["a.mp4", "b.png"], ["--paths+=a.mp4", "--paths+=b.png"]),
         ("live", ["--source", "0"], ["--source", "0"]),
+        ("live", ["film.mp4", "--csv", "a.csv"], ["--source", "film.mp4", "--csv", "a.csv"]),
         ("pretrain", ["--seed", "3"], ["--seed", "3"]),
     ],
 )
@@ -62,7 +69,7 @@ def test_help_tells_the_short_forms(command, said):
 
 
 def test_what_has_no_short_forms_tells_none():
-    assert introduce("live", COMMANDS["live"]).count("\n") == 0
+    assert introduce("demo", COMMANDS["demo"]).count("\n") == 0
     assert "--set" not in introduce("ablate", COMMANDS["ablate"])
 
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from emotemporal.config import build_parser
+import pytest
+
+from emotemporal.config import ConfigError, build_parser, parse_config
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class WalkConfig:
     note: str = ""
     with_dog: bool = False
     """Take it along."""
+    limit: int | None = None
+    weather: Literal["dry", "wet"] | None = None
 
 
 def test_help_tells_each_thing_once():
@@ -42,3 +46,33 @@ def test_a_group_still_takes_a_file_of_its_own(tmp_path):
     file.write_text("mode: fast\n")
     parsed = build_parser(WalkConfig, "emotemporal walk").parse_args(["--pace", str(file)])
     assert parsed.pace.mode == "fast"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--pace.mode", "crawl"], "pace.mode: expected 'slow', 'fast', found crawl"),
+        (["--pace.rate_hz", "much"], "pace.rate_hz: expected float, found much"),
+        (["--limit", "much"], "limit: expected int, null, found much"),
+        (["--weather", "odd"], "weather: expected 'dry', 'wet', null, found odd"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_as_found_and_expected(words, said):
+    with pytest.raises(ConfigError) as refused:
+        parse_config(WalkConfig, words, "emotemporal walk")
+    assert str(refused.value) == f"{said}\nSee 'emotemporal walk --help'."
+
+
+def test_a_config_that_is_not_there_is_told_with_shipped_ones_like_it():
+    with pytest.raises(ConfigError) as refused:
+        parse_config(WalkConfig, ["--config", "runs/students_basline.yaml"], "emotemporal walk")
+    assert "students_basline.yaml is not there" in str(refused.value)
+    assert "configs/runs/students_baseline.yaml" in str(refused.value)
+
+
+def test_a_file_that_is_no_config_is_refused_in_one_line(tmp_path):
+    file = tmp_path / "list.csv"
+    file.write_text("path,label\n" + "a.jpg,fear\n" * 100)
+    with pytest.raises(ConfigError) as refused:
+        parse_config(WalkConfig, ["--config", str(file)], "emotemporal walk")
+    assert str(refused.value) == f"{file} is no config: it holds no fields, such as 'seed: 1'"
