@@ -16,7 +16,6 @@ from emotemporal.faces.follow import FollowConfig
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.caution import Caution
 from emotemporal.inference.load import EngineChoice
-from emotemporal.inference.pick import describe
 from emotemporal.inference.predictor import StreamConfig
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.batch import BatchConfig, run_batch
@@ -196,7 +195,7 @@ def _fill_folder(
 ) -> PredictSummary:
     batch = BatchConfig(out, config.table_formats(), config.annotate, config.workers)
     recogniser = Recogniser(config.recognition())
-    _log.info("%s; smoothing %s", recogniser.model, describe(recogniser.stream.smoothing))
+    _log.info("%s", recogniser.told)
     result = run_batch(files, recogniser, batch, asked)
     return PredictSummary(
         num_files=len(result.done),
@@ -216,7 +215,7 @@ def _write_table(
     config: PredictConfig, files: Sequence[Input], out: TextOut | None, asked: Event
 ) -> PredictSummary:
     recogniser = Recogniser(config.recognition())
-    _log.info("%s; smoothing %s", recogniser.model, describe(recogniser.stream.smoothing))
+    _log.info("%s", recogniser.told)
     tallies, without_face, failures = [], [], []
     with ExitStack() as stack:
         if config.csv is not None:

@@ -20,7 +20,7 @@ from emotemporal.faces.follow import FollowConfig, Follower, Follows
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.caution import Caution, find_caution
 from emotemporal.inference.load import EngineChoice, LoadedModel, load_model
-from emotemporal.inference.pick import pick_smoothing, refuse_both
+from emotemporal.inference.pick import describe, pick_smoothing, refuse_both
 from emotemporal.inference.predictor import Judgement, StreamConfig, StreamPredictor
 from emotemporal.inference.prior import wanted_prior
 from emotemporal.inference.smoothing import SmoothingConfig
@@ -123,6 +123,13 @@ class Recogniser:
     def labels(self) -> LabelSpace:
         """What the network tells apart, in the order of every judgement's probabilities."""
         return self.model.meta.labels
+
+    @property
+    def told(self) -> str:
+        """What judges, in one line; with the smoothing, where picking it has not told that."""
+        is_told = self.stream.smoothing != self.config.smoothing
+        smoothing = "" if is_told else f"; smoothing {describe(self.stream.smoothing)}"
+        return f"{self.model}{smoothing}"
 
     def __call__(self, source: Source, frame_rate_hz: float | None = None) -> Recognition:
         """Return the judgements of a source; see `recognise`."""

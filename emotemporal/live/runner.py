@@ -13,7 +13,7 @@ from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig, Follows
 from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference.load import EngineChoice, LoadedModel
-from emotemporal.inference.pick import describe, measured_lag_s
+from emotemporal.inference.pick import measured_lag_s
 from emotemporal.inference.predictor import StreamConfig, StreamPredictor
 from emotemporal.inference.smoothing import SmoothingConfig
 from emotemporal.live.keep_up import run_live_stages
@@ -23,7 +23,13 @@ from emotemporal.live.recogniser import RecogniseConfig, Recogniser
 from emotemporal.live.sinks.formats import TableFormat
 from emotemporal.live.sinks.page import PageAbout
 from emotemporal.live.smoother_keys import SmootherKeys
-from emotemporal.live.sources import OpenCapture, kind_of, open_live, open_recorded
+from emotemporal.live.sources import (
+    OpenCapture,
+    kind_of,
+    open_live,
+    open_recorded,
+    require_recorded,
+)
 from emotemporal.live.stages import Stages, run_recorded
 from emotemporal.live.summary import LiveSummary, summarise
 from emotemporal.live.window import Window, has_display
@@ -145,9 +151,10 @@ def run_live(
         VideoError: The source fails. A live one's outputs so far are finished then; a recorded
             one's are not kept.
     """
+    _refuse_what_is_not_there(config)
     recogniser = Recogniser(config.recognition())
     model, smoothing = recogniser.model, recogniser.stream.smoothing
-    _log.info("%s; smoothing %s", model, describe(smoothing))
+    _log.info("%s", recogniser.told)
     follower, predictor = recogniser.new_follower(), recogniser.new_predictor()
     lag_s = measured_lag_s(smoothing, model.path, model.meta)
     lost, camera, rate_hz = None, None, None
@@ -189,6 +196,17 @@ def _about(config: LiveConfig, model: LoadedModel, predictor: StreamPredictor) -
         Path(video) if video else None,
         str(model),
     )
+
+
+def _refuse_what_is_not_there(config: LiveConfig) -> None:
+    """Tell at once what would end the run after the network is loaded, or leave it unseen."""
+    if not config.is_live:
+        require_recorded(Path(config.source))
+    if config.window == "yes" and not has_display():
+        raise ValueError("window is yes, and there is no display here; leave it out, or say no")
+    is_shown = config.window != "no" and has_display()
+    if not (is_shown or config.output_files().paths):
+        _log.info("there is no window, and no output is named: only a summary will be told")
 
 
 def _window(config: LiveConfig) -> Window | None:

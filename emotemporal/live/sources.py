@@ -40,9 +40,8 @@ def open_recorded(
 
     Raises:
         FileNotFoundError: There is none.
-        VideoError: It cannot be read, or is a single image.
+        VideoError: It cannot be read.
     """
-    _refuse_what_is_no_source(Path(source))
     if kind_of(source) == "folder":
         images = stack.enter_context(ImageFolder(Path(source), folder))
         frames, count, rate_hz = iter(images), len(images), images.frame_rate_hz
@@ -53,8 +52,13 @@ def open_recorded(
     return stack.enter_context(progress), rate_hz
 
 
-def _refuse_what_is_no_source(path: Path) -> None:
-    """Tell what a source can be, before a decoder words in its own way that this is none."""
+def require_recorded(path: Path) -> None:
+    """Tell what a source can be, before a decoder words in its own way that this is none.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder.
+        VideoError: It is a single image.
+    """
     sources = "a video, a folder of images, the number of a camera (0) or a URL (rtsp://...)"
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file. A source is {sources}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
@@ -160,9 +162,17 @@ class Camera:
         if isinstance(self._address, int):
             return (
                 "is it plugged in, and does no other program use it? Other cameras have other "
-                "numbers"
+                f"numbers{_cameras_here()}"
             )
         return "is the address right, and can it be reached from here?"
+
+
+def _cameras_here() -> str:
+    """Say which cameras the system shows as files, where it does."""
+    if not sys.platform.startswith("linux"):
+        return ""
+    names = sorted(str(path) for path in Path("/dev").glob("video*"))
+    return f"; here are {', '.join(names)}" if names else "; here is none (/dev/video*)"
 
 
 def _to_rgb(image_bgr: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -70,6 +72,22 @@ class CameraConfig:
 
 def open_capture(address: int | str, config: CameraConfig) -> Capture:
     """Open a camera, or a stream with time-outs that FFmpeg keeps."""
+    with _quiet_opencv():
+        return _open(address, config)
+
+
+@contextmanager
+def _quiet_opencv() -> Iterator[None]:
+    # Of a camera that is not there OpenCV tells a page of its own insides, for each that it tries.
+    before = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+
+
+def _open(address: int | str, config: CameraConfig) -> Capture:
     if isinstance(address, int):
         return cv2.VideoCapture(address)
     open_ms, read_ms = round(1000 * config.open_timeout_s), round(1000 * config.read_timeout_s)
