@@ -56,13 +56,19 @@ class VideoProcess:
         if self._pipe is not None:
             return
         context = _context()
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(  # type: ignore[attr-defined]
+        ours, theirs = context.Pipe()
+        process = context.Process(  # type: ignore[attr-defined]
             target=decode_videos, args=(theirs, self._backend), daemon=True
         )
-        self._process.start()
-        theirs.close()
-        self._wait_for_start(self._pipe)
+        try:
+            process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._process, self._pipe = process, ours
+        self._wait_for_start(ours)
 
     def send(self, message: object) -> None:
         """Tell the process something; it is started where there is none."""

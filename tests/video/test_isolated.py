@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,21 @@ def test_frames_and_description_are_those_of_the_file(video, decoder):
             assert isinstance(other, Frame)
             assert (one.index, one.time_s) == (other.index, other.time_s)
             np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_a_process_that_cannot_be_started_leaves_nothing_behind(video, monkeypatch):
+    with VideoProcess(stall_s=20.0) as decoder:
+        with monkeypatch.context() as patched:
+            patched.setattr(BaseProcess, "start", _refuse)
+            for _ in range(2):
+                with pytest.raises(OSError, match="no more processes"):
+                    decode(decoder, video)
+            decoder.close()
+        assert len(decode(decoder, video)) == 30
+
+
+def _refuse(process):
+    raise OSError("no more processes")
 
 
 @pytest.mark.parametrize("num_read", [0, 1, 5, 29, 30])

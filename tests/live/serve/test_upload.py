@@ -9,6 +9,7 @@ import json
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.util import get_temp_dir
 
 import pytest
 
@@ -33,6 +34,7 @@ def lines_of(text):
 
 @pytest.fixture
 def _empty_temp(tmp_path, monkeypatch):
+    get_temp_dir()  # processes keep theirs for good: not in a folder that goes with this test
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     yield
     assert list(tmp_path.glob("emotemporal-*")) == []
