@@ -84,7 +84,7 @@ def test_pixels_that_cannot_be_meant_are_refused(config, source, rate_hz, compla
 
 
 def test_a_wrong_config_is_refused():
-    with pytest.raises(ValueError, match="max_faces 0"):
+    with pytest.raises(ValueError, match="max_faces is 0"):
         RecogniseConfig(max_faces=0)
 
 
