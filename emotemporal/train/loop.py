@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from emotemporal.data.seeds import derive_seed
 from emotemporal.stopping import InterruptedJob
@@ -17,7 +16,7 @@ from emotemporal.timing import monotonic
 from emotemporal.train.freezing import set_training
 from emotemporal.train.history import EpochRow
 from emotemporal.train.loss import masked_cross_entropy
-from emotemporal.train.optim import OptimConfig, build_optimizer, set_learning_rate
+from emotemporal.train.optim import OptimConfig, build_average, build_optimizer, set_learning_rate
 from emotemporal.train.processes import is_true_anywhere, sum_over
 from emotemporal.train.sharpness import at_worst_nearby
 from emotemporal.train.state import Keeper, Progress, TrainingState, pack_tensors, unpack_tensors
@@ -60,6 +59,7 @@ def fit(
     Raises:
         NonFiniteLossError: The loss is infinite or not a number.
         InterruptedJob: `stop` was made; the same call goes on from there.
+        ValueError: A whole epoch held no frame whose truth is known.
     """
     run = _Run(task, config, seed, fabric, keeper, stop or Event())
     progress = run.resume()
@@ -89,7 +89,7 @@ class _Run:
         self.task, self.config, self.seed = task, config, seed
         self.fabric, self.keeper, self.stop = fabric, keeper, stop
         self.net = task.net
-        self.average = _moving_average(self.net, config.ema_decay) if config.ema_decay else None
+        self.average = build_average(self.net, config)
         self.optimizer = build_optimizer(self.net, config)
         self.wrapped, self.fabric_optimizer = fabric.setup(self.net, self.optimizer)
         if self.average is not None:
@@ -126,13 +126,15 @@ class _Run:
 
     def judge_epoch(self, progress: Progress) -> Progress:
         """Validate, keep the best, save the state."""
-        loss, correct, weight = sum_over(self.fabric, progress.sums)
+        loss, correct, num_known = sum_over(self.fabric, progress.sums)
+        if not num_known:
+            raise ValueError("of no frame that counts for the loss the truth is known: see loss_on")
         found = self._validate()
         row = EpochRow(
             epoch=progress.epoch + 1,
             step=progress.step,
-            train_loss=loss / weight,
-            train_accuracy=correct / weight,
+            train_loss=loss / num_known,
+            train_accuracy=correct / num_known,
             val_loss=None if found is None else found.loss,
             val_accuracy=None if found is None else found.accuracy,
             val_uar=None if found is None else found.uar,
@@ -243,8 +245,3 @@ def _seed_draws(seed: int, fabric: Fabric) -> None:
         torch.default_generator.manual_seed(seed)
     else:
         torch.manual_seed(seed)
-
-
-def _moving_average(net: nn.Module, decay: float) -> AveragedModel:
-    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(net, multi_avg_fn=average, use_buffers=True)

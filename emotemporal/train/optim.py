@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import nn, optim
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 _STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
 _LEAST = {
@@ -132,6 +133,14 @@ def build_optimizer(net: nn.Module, config: OptimConfig) -> optim.Optimizer:
     if config.optimizer == "sgd":
         return optim.SGD(settings, lr=config.learning_rate, momentum=0.9, nesterov=True)
     raise ValueError(f"optimizer is {config.optimizer!r}; it can be 'adamw', 'adam' or 'sgd'")
+
+
+def build_average(net: nn.Module, config: OptimConfig) -> AveragedModel | None:
+    """Return the moving average of all weights and statistics; None where `ema_decay` is 0."""
+    if not config.ema_decay:
+        return None
+    average = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(net, multi_avg_fn=average, use_buffers=True)
 
 
 def set_learning_rate(

@@ -14,6 +14,7 @@ from emotemporal.train.heads import HeadConfig, head_probabilities, head_task, n
 from emotemporal.train.loop import NonFiniteLossError, fit
 from emotemporal.train.optim import OptimConfig
 from emotemporal.train.state import FolderKeeper, MemoryKeeper
+from emotemporal.types import Target
 from tests.train.feature_clips import PAIR, make_clips
 
 LABELS = LabelSpace(PAIR)
@@ -64,6 +65,13 @@ def test_the_last_epoch_is_kept_where_that_is_asked_for(fabric):
     assert progress.best_epoch == 4
     _, chosen = train_head(clips, clips, LABELS, _config(), 0, fabric, MemoryKeeper())
     assert chosen.best_epoch < 4  # every epoch after it is as good, and no better
+
+
+def test_an_epoch_without_any_known_truth_is_told_in_a_sentence(fabric):
+    clips = [replace(clip, targets=(Target(0.0, 0.05, clip.emotion),)) for clip in make_clips()]
+    config = replace(_config(), loss_on="last")
+    with pytest.raises(ValueError, match="the truth is known"):
+        train_head(clips, [], LABELS, config, 0, fabric, MemoryKeeper())
 
 
 def test_looking_for_flat_minima_ends_elsewhere_and_still_learns(fabric):
