@@ -113,7 +113,7 @@ def benchmark_live(config: LiveBenchmarkConfig, clock: Clock = monotonic) -> Rep
         measured = in_turns(cases, config.repetitions)
         late = _history(config, source, recogniser, folder, clock)
         facts: dict[str, Any] = {
-            "model": str(recogniser.model),
+            "model": str(recogniser.model).removeprefix("model: "),
             "video": f"{source.name if config.width_px else config.source}, {info.width_px}x"
             f"{info.height_px}, {info.num_frames} frames at {info.frame_rate_hz:.2f} Hz, "
             f"{staged[-1].num_faces / info.num_frames:.2f} faces a frame by "

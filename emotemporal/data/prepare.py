@@ -95,6 +95,11 @@ def prepare_dataset(config: PrepareJobConfig) -> PrepareReport:
         ValueError: The data set is unusable, or the folder belongs to another config.
         PrepareError: Too many videos failed.
     """
+    if config.data.name in ("affectnet", "ferplus", "folder"):
+        raise ValueError(
+            f"{config.data.name} is made of images; only videos are prepared. 'pretrain' and "
+            "'streams' read images as they are"
+        )
     table = load_dataset(config.data)
     for problem in table.problems:
         _log.info("note: %s", problem)

@@ -166,10 +166,14 @@ def load_prepared(folder: Path) -> PreparedSet:
     """
     told = read_record(folder)
     if told is None or not told.get("is_complete"):
-        state = "was not finished" if told else "is not there"
-        job = "streams" if told and told.get("kind") == "streams" else "prepare"
+        if told is None:
+            raise FileNotFoundError(
+                f"{folder}: a prepared data set is not there. 'emotemporal prepare' makes one of "
+                "videos, 'emotemporal streams' of stills"
+            )
+        job = "streams" if told.get("kind") == "streams" else "prepare"
         raise FileNotFoundError(
-            f"{folder}: a prepared data set {state}. Run 'emotemporal {job}' on it (again)."
+            f"{folder}: a prepared data set was not finished. Run 'emotemporal {job}' on it again."
         )
     table = (folder / "clips.csv").read_bytes()
     if digest(table) != told.get("clips_digest"):

@@ -49,7 +49,8 @@ def twin_problems(table: DatasetTable, twins: Twins) -> list[Problem]:
 
 _TWIN_REMEDY = (
     "Leave the training side's out (doctor's --exclude_file FILE writes them, --exclude FILE "
-    "takes it), or make a split with 'emotemporal split'."
+    "takes it; or train with --shared_twins drop or drop_near), or make a split with "
+    "'emotemporal split'."
 )
 
 

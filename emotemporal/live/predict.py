@@ -27,7 +27,7 @@ from emotemporal.live.sinks.formats import TableFormat
 from emotemporal.live.sinks.tables import CsvTable
 from emotemporal.stopping import stop_when_asked
 from emotemporal.video.image import ImageError
-from emotemporal.video.source import VideoError
+from emotemporal.video.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, VideoError
 
 _log = logging.getLogger(__name__)
 
@@ -183,7 +183,8 @@ def predict(config: PredictConfig, out: TextOut | None = None) -> PredictSummary
         told = ", ".join(f"{count} {kind}" for kind, count in sorted(inputs.num_ignored.items()))
         _log.info("neither video nor image by their names, not looked at: %s", told)
     if not inputs.files:
-        raise ValueError(f"no video or image in {', '.join(config.paths)}")
+        known = ", ".join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
+        raise ValueError(f"no video or image in {', '.join(config.paths)}; names end in {known}")
     with stop_when_asked() as asked:
         if config.out is not None:
             return _fill_folder(config, Path(config.out), inputs.files, asked)

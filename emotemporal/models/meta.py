@@ -241,5 +241,8 @@ def read_header(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(_MAX_HEADER_BYTES, path.stat().st_size - 8):
-            raise CheckpointError(f"it is not a safetensors file (header of {length} bytes)")
+            raise CheckpointError(
+                "it is not a safetensors file, as 'pretrain' and 'finetune' write. Weights from "
+                "elsewhere go to 'pretrain --init FILE'"
+            )
         return dict(json.loads(file.read(length).decode("utf-8")))

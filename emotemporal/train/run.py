@@ -67,9 +67,15 @@ def build_fabric(config: RunConfig) -> Fabric:
     """Return Fabric, launched: on one machine, or as torchrun says on how many.
 
     Raises:
-        ValueError: torchrun started other numbers of processes on each machine.
+        ValueError: There is no GPU where one is asked for, or torchrun started other numbers of
+            processes on each machine.
     """
     devices, machines = _processes(config.devices)
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            "run.device is cuda, and torch finds no GPU here that it can use. On the processor: "
+            "--run.device cpu --run.precision 32-true"
+        )
     fabric = Fabric(
         accelerator=config.device,
         devices=devices,

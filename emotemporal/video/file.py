@@ -211,7 +211,7 @@ class _DecordDecoder:
             self._reader.seek(0)  # else decord may answer the next batch with stale frames
         except (self._error, IndexError) as error:
             raise VideoError(
-                f"{self._path}: frames {list(indices)[:5]} ... cannot be read"
+                f"{self._path}: frames {list(indices)[:5]} cannot be read; no video, or damaged"
             ) from error
         return frames
 
@@ -241,7 +241,7 @@ class _TorchCodecDecoder:
             batch = self._decoder.get_frames_at(indices=list(indices))
         except (RuntimeError, IndexError) as error:
             raise VideoError(
-                f"{self._path}: frames {list(indices)[:5]} ... cannot be read"
+                f"{self._path}: frames {list(indices)[:5]} cannot be read; no video, or damaged"
             ) from error
         return np.asarray(batch.data.numpy())
 

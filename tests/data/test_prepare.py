@@ -8,7 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from emotemporal.data.prepare import PrepareConfig, PrepareError, load_prepared, prepare
+from emotemporal.data.prepare import (
+    PrepareConfig,
+    PrepareError,
+    PrepareJobConfig,
+    load_prepared,
+    prepare,
+    prepare_dataset,
+)
+from emotemporal.data.readers import DatasetConfig
 from emotemporal.data.table import DatasetTable, Problem, make_table
 from emotemporal.faces.crop import CropConfig
 from emotemporal.faces.detect import DetectorConfig
@@ -165,6 +173,17 @@ def test_a_row_may_be_a_part_of_its_video(videos, tmp_path):
     prepare(table, tmp_path / "out", CONFIG)
     times_s = load_prepared(tmp_path / "out").load(0).times_s
     np.testing.assert_allclose(times_s, [0.12, 0.16, 0.2, 0.24, 0.28], atol=1e-3)
+
+
+def test_a_data_set_of_images_is_refused_before_it_is_read(tmp_path):
+    data = DatasetConfig("ferplus", str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match=r"ferplus is made of images.*'pretrain'"):
+        prepare_dataset(PrepareJobConfig(data, str(tmp_path / "out")))
+
+
+def test_a_folder_that_nothing_was_prepared_in_is_told_with_what_makes_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"is not there\. 'emotemporal prepare' makes one"):
+        load_prepared(tmp_path)
 
 
 def test_images_and_unusable_tables_are_refused_before_any_work(videos, tmp_path):
