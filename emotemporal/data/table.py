@@ -166,9 +166,20 @@ def refuse_fatal(table: DatasetTable) -> None:
     """
     fatal = [problem for problem in table.problems if problem.is_fatal]
     if fatal:
-        told = "\n  ".join(str(problem) for problem in fatal[:10])
-        more = f"\n  and {len(fatal) - 10} more" if len(fatal) > 10 else ""
-        raise ValueError(f"{table.name} in {table.root} cannot be used:\n  {told}{more}")
+        told = "\n  ".join(tell(fatal, at_most=10))
+        raise ValueError(f"{table.name} in {table.root} cannot be used:\n  {told}")
+
+
+def tell(problems: Sequence[Problem], at_most: int) -> list[str]:
+    """Return a line a problem, one for all that differ only in where they are, and what is left."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for one in problems:
+        places.setdefault((one.reason, one.remedy), []).append(one.path_or_row)
+    lines = []
+    for (reason, remedy), where in places.items():
+        more = f" and {len(where) - 3} more" if len(where) > 3 else ""
+        lines.append(f"{', '.join(where[:3])}{more}: {reason}. {remedy}".strip())
+    return lines[:at_most] + [f"and {len(lines) - at_most} more"] * (len(lines) > at_most)
 
 
 def file_of(table: DatasetTable, row: int) -> Path:
@@ -236,5 +247,4 @@ def _is_relative(path: object) -> bool:
 
 def _text(values: pd.Series, unknown: object) -> pd.Series:
     # object, not pandas' own string type: a missing name is None in every version of pandas.
-    texts = [unknown if pd.isna(value) else str(value) for value in values]
-    return pd.Series(texts, dtype=object)
+    return pd.Series([unknown if pd.isna(v) else str(v) for v in values], dtype=object)

@@ -16,6 +16,7 @@ from emotemporal.data.table import (
     Split,
     count_by_emotion,
     fingerprint,
+    tell,
 )
 from emotemporal.data.twins import Twins, rows_with_twin_in
 from emotemporal.labels import Emotion
@@ -145,7 +146,4 @@ def _subjects(table: DatasetTable) -> Section:
 
 
 def _listed(title: str, problems: Sequence[Problem]) -> Section:
-    lines = [str(problem) for problem in problems[:_MAX_LISTED]]
-    if len(problems) > _MAX_LISTED:
-        lines.append(f"and {len(problems) - _MAX_LISTED} more")
-    return Section(title, tuple(lines))
+    return Section(title, tuple(tell(problems, _MAX_LISTED)))
