@@ -37,12 +37,14 @@ def apply_split_file(table: DatasetTable, path: Path) -> DatasetTable:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It has no columns path and split, or another split than there are.
+        ValueError: It has no columns path and split, another split than there are, or names a row
+            twice.
     """
     splits = _read_splits(path)
     keys = _keys(table)
     missing = [str(key[0]) for key in keys if key not in splits]
-    unknown = [str(key[0]) for key in splits if key not in set(keys)]
+    there = set(keys)
+    unknown = [str(key[0]) for key in splits if key not in there]
     problems = []
     for names, told in (
         (missing, f"does not name {len(missing)} rows"),
@@ -74,7 +76,10 @@ def _read_splits(path: Path) -> dict[tuple[str, ...], str | None]:
             times = [_time(row[column]) for column in ("start", "end") if row.get(column)]
         except ValueError as error:
             raise ValueError(f"{path}:{number}: start and end are seconds ({error})") from error
-        splits[(row["path"], *times)] = split
+        key = (row["path"], *times)
+        if key in splits:
+            raise ValueError(f"{path}:{number}: {', '.join(key)} stands twice; keep one of the two")
+        splits[key] = split
     return splits
 
 
