@@ -179,10 +179,15 @@ def _assign(
     have = np.zeros_like(target)
     chosen = np.zeros(len(counts), dtype=np.int64)
     is_wanted = shares > 0
-    for i in order:
+    is_empty = is_wanted.copy()
+    for place, i in enumerate(order):
         lack = ((target - have) / scale) @ counts[i]
-        lack[~is_wanted] = -np.inf
+        # Where each subject shows one emotion, all can go to the larger splits: the last groups are
+        # for those that have none.
+        is_last = len(order) - place <= is_empty.sum()
+        lack[~(is_empty if is_last else is_wanted)] = -np.inf
         chosen[i] = int(np.argmax(lack))
+        is_empty[chosen[i]] = False
         have[chosen[i]] += counts[i]
     return chosen
 

@@ -88,6 +88,15 @@ def test_too_few_subjects_are_refused():
         split_by_subject(table_of(["a", "b", "a"]), SHARES, seed=0)
 
 
+def test_no_split_is_left_empty_where_each_subject_shows_one_emotion():
+    subjects = [f"{number}" for number in range(6) for _ in range(3)]
+    emotions = [emotion for emotion in ("fear", "anger", "happiness") for _ in range(6)]
+    table = table_of(subjects, emotion=emotions)
+    for shares in ({"train": 0.8, "validation": 0.1, "test": 0.1}, {"train": 0.9, "test": 0.1}):
+        split = split_by_subject(table, shares, seed=0)
+        assert set(split.rows["split"]) == set(shares)
+
+
 def test_a_shared_subject_and_a_shared_twin_are_named():
     shared = table_of(["a", "a", "b"], split=["train", "test", "test"])
     assert shared_subjects(shared) == {"a": ["test", "train"]}
@@ -155,6 +164,9 @@ def test_a_split_file_of_another_selection_is_refused(tmp_path):
         refuse_fatal(fewer)
     (tmp_path / "split.csv").write_text("path,split\n0.png,dev\n")
     with pytest.raises(ValueError, match=r"split\.csv:2: split is 'dev'"):
+        apply_split_file(table, tmp_path / "split.csv")
+    (tmp_path / "split.csv").write_text("path,split\n0.png,train\n0.png,test\n")
+    with pytest.raises(ValueError, match=r"split\.csv:3: 0\.png stands twice"):
         apply_split_file(table, tmp_path / "split.csv")
     with pytest.raises(FileNotFoundError, match="emotemporal split"):
         apply_split_file(table, tmp_path / "none.csv")
