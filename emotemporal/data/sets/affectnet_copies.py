@@ -70,16 +70,17 @@ def read_labels_csv(root: Path, digit_order: str | None) -> DatasetTable:
             is_fatal=True,
         )
         return make_table("affectnet", root, "images", [], [problem])
-    labels = {str(row["label"]).strip() for _, row in rows}
+    labels = {row["label"].strip() for _, row in rows}
     meanings, problems = _meanings(labels, digit_order)
+    paths = [row["pth"].strip().replace("\\", "/") for _, row in rows]
     records: list[dict[str, object]] = [
         {
-            "path": str(row["pth"]).strip().replace("\\", "/"),
-            "emotion": meanings.get(str(row["label"]).strip()),
-            "split": _split_of(str(row["pth"])),
+            "path": path,
+            "emotion": meanings.get(row["label"].strip()),
+            "split": _split_of(path),
             "source_row": number,
         }
-        for number, row in rows
+        for path, (number, row) in zip(paths, rows, strict=True)
     ]
     problems += _disagreements(records)
     records, repeated = keep_later(records)

@@ -221,6 +221,14 @@ def test_labels_csv_is_believed_over_the_folders_and_differences_are_counted(tmp
     assert "1 of 2 labels differ from the image's folder" in told(table)
 
 
+def test_labels_csv_written_with_backslashes_keeps_its_splits(tmp_path):
+    write_image(tmp_path / "train" / "anger" / "a.jpg", 1)
+    write_image(tmp_path / "test" / "anger" / "b.jpg", 2)
+    names = (r"train\anger\a.jpg", r"test\anger\b.jpg")
+    write_csv(tmp_path / "labels.csv", [{"pth": name, "label": "anger"} for name in names])
+    assert list(read_affectnet(tmp_path).rows["split"]) == ["train", "test"]
+
+
 def test_labels_csv_without_its_columns_is_refused(tmp_path):
     write_csv(tmp_path / "labels.csv", [{"file": "a.jpg", "emotion": "fear"}])
     assert "must name pth, label" in fatal(read_affectnet(tmp_path))
