@@ -16,6 +16,7 @@ from emotemporal.data.sets.savee import read_savee
 from emotemporal.data.table import count_by_emotion, soft_targets
 from emotemporal.labels import AFFECTNET_8, Emotion
 from emotemporal.live.inputs import VIDEO_SUFFIXES
+from emotemporal.reading import UnreadableError
 from tests.data.tiny_sets import (
     write_affectnet_csv,
     write_csv,
@@ -112,6 +113,9 @@ def test_cremads_demographics_are_read_where_they_are(tmp_path):
         assert list(rows["age"]) == ["50-59", ""]
     (root / "VideoDemographics.csv").write_text("ActorID,Age\n1001,51\n")
     assert "Sex, Race, Ethnicity missing" in fatal(read_cremad(root))
+    (root / "VideoDemographics.csv").write_bytes(text.encode() + b"1002,30,\xe9\n")
+    with pytest.raises(UnreadableError, match=r"VideoDemographics\.csv.*not a CSV in UTF-8"):
+        read_cremad(root)
 
 
 def test_ravdess_keeps_one_of_a_takes_two_files_and_leaves_calm_out(tmp_path):
@@ -279,10 +283,17 @@ def test_a_manifest_may_list_every_video_that_predict_judges(tmp_path, suffix):
         pytest.param(manifest_row("a.jpg", split="dev"), "split is 'dev'", id="split"),
         pytest.param(manifest_row("a.jpg", start=1), "start without an end", id="half-interval"),
         pytest.param(manifest_row("a.jpg", start=2, end=1), "not an interval", id="backwards"),
+        pytest.param(manifest_row("a.jpg", x1=4), "y2 '' are no face box", id="part-of-a-box"),
+        pytest.param(
+            manifest_row("a.jpg", x1=9, y1=0, x2=4, y2=8), "are no face box", id="inverted-box"
+        ),
+        pytest.param(
+            manifest_row("a.jpg", x1="nan", y1=0, x2=4, y2=8), "are no face box", id="no-number"
+        ),
     ],
 )
 def test_a_wrong_row_of_a_manifest_is_named(tmp_path, row, reason):
-    columns = {"split": "", "start": "", "end": ""}
+    columns = dict.fromkeys(("split", "start", "end", "x1", "y1", "x2", "y2"), "")
     rows = [manifest_row("ok.jpg") | columns, manifest_row(row["path"]) | columns | row]
     write_csv(tmp_path / "manifest.csv", rows)
     assert "manifest.csv:3: " in fatal(read_manifest(tmp_path))

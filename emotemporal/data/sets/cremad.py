@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from emotemporal.data.files import list_files, nothing_found
 from emotemporal.data.table import DatasetTable, Problem, make_table
 from emotemporal.labels import CREMAD_CODES
+from emotemporal.reading import read_loose_table
 from emotemporal.video.source import VIDEO_SUFFIXES
 
 _NAME = re.compile(
@@ -63,14 +63,11 @@ def _demographics(root: Path) -> tuple[dict[str, dict[str, str]], list[Problem]]
         reason = "is not there: actors' sex, age and race are not known"
         remedy = "Put it into the root, from the data set's repository, to use --group_by."
         return {}, [Problem(_DEMOGRAPHICS, reason, remedy, is_fatal=False)]
-    with found[0].open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        columns = list(reader.fieldnames or [])
-        rows = list(reader)
+    columns, rows = read_loose_table(found[0])
     if missing := [column for column in ("ActorID", *_GROUPS) if column not in columns]:
         reason = f"has the columns {columns}; {', '.join(missing)} missing"
         return {}, [Problem(_DEMOGRAPHICS, reason, "Fetch it again.", is_fatal=True)]
-    return {row["ActorID"].strip(): _groups_of(row) for row in rows}, []
+    return {(row["ActorID"] or "").strip(): _groups_of(row) for _, row in rows}, []
 
 
 def _groups_of(row: Mapping[str, str]) -> dict[str, str]:

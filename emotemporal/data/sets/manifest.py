@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -116,7 +117,18 @@ def _record(number: int, row: Mapping[str, str | None]) -> dict[str, object]:
         raise ValueError("a start without an end, or an end without a start")
     if "start_s" in record and not 0 <= float(cells["start"]) < float(cells["end"]):
         raise ValueError(f"start {cells['start']} and end {cells['end']} are not an interval")
+    _refuse_no_box([cells.get(column, "") for column in BOX_COLUMNS])
     return record
+
+
+def _refuse_no_box(sides: Sequence[str]) -> None:
+    """Refuse a box that is given in part, for which the image would be taken whole, or inverted."""
+    if not any(sides):
+        return
+    x1, y1, x2, y2 = (float(side or "nan") for side in sides)
+    if not (x1 < x2 and y1 < y2 and all(map(math.isfinite, (x1, y1, x2, y2)))):
+        told = ", ".join(f"{name} {side!r}" for name, side in zip(BOX_COLUMNS, sides, strict=True))
+        raise ValueError(f"{told} are no face box; a row has all four, in pixels, or none")
 
 
 def _kind(path: str) -> Literal["images", "videos"]:
