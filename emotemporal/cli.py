@@ -77,11 +77,18 @@ def _guarded(command: Command, words: Sequence[str]) -> int:
         print(stopped, file=sys.stderr)
         return stopped.EXIT_CODE
     except (ValueError, OSError, ArithmeticError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_told(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+
+
+def _told(error: Exception) -> str:
+    """Return an error in words; of the system's own, the file and what is wrong with it."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _help() -> str:

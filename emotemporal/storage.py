@@ -30,7 +30,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         OSError: The disk is full, the folder read-only; nothing stands under the new name then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part, held = _make_part(path.parent, f"{_PART_PREFIX}{path.name}.", ".part")
+    handle, part, held = _make_part(path, f"{_PART_PREFIX}{path.name}.", ".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -56,7 +56,7 @@ class PartFile:
     def __init__(self, target: Path) -> None:
         self.target = target
         handle, self.path, self._held = _make_part(
-            target.parent, f"{_PART_PREFIX}{target.stem}.", f".part{target.suffix}"
+            target, f"{_PART_PREFIX}{target.stem}.", f".part{target.suffix}"
         )
         os.close(handle)
 
@@ -96,11 +96,14 @@ def replacing(path: Path) -> Iterator[Path]:
     part.keep()
 
 
-def _make_part(folder: Path, prefix: str, suffix: str) -> tuple[int, Path, list[int]]:
-    """Open a new file, marked as in use for as long as this process lives and holds it."""
-    _remove_leftovers(folder)
+def _make_part(target: Path, prefix: str, suffix: str) -> tuple[int, Path, list[int]]:
+    """Open a new file beside `target`, marked as in use while this process lives and holds it."""
+    _remove_leftovers(target.parent)
     while True:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=suffix)
+        try:
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=suffix)
+        except OSError as error:  # by the name that was asked for, not by the part's
+            raise OSError(error.errno, error.strerror, str(target)) from error
         held = [os.dup(handle)] if _lock(handle) else []
         if os.fstat(handle).st_nlink:
             return handle, Path(name), held

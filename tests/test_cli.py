@@ -81,9 +81,23 @@ def test_what_a_user_got_wrong_is_one_message_without_a_stack_trace(capsys, tmp_
     assert "Traceback" not in told
 
 
+def test_what_the_system_refuses_is_told_by_the_name_that_was_given(capsys, tmp_path, monkeypatch):
+    def refuse(**_where):
+        raise PermissionError(13, "Permission denied", str(tmp_path / ".part"))
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    (tmp_path / "a.avi").write_bytes(b"")
+    table = tmp_path / "table.csv"
+    assert main(["predict", str(tmp_path / "a.avi"), "--csv", str(table)]) == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last == f"error: {table}: Permission denied"
+
+
 def test_a_checkpoint_is_asked_for_where_none_ships(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("emotemporal.weights.files", lambda package: tmp_path)
-    assert main(["live", "--source", str(tmp_path / "a.mp4")]) == 1
+    film = tmp_path / "a.mp4"
+    film.write_bytes(b"")
+    assert main(["live", "--source", str(film)]) == 1
     assert "--checkpoint" in capsys.readouterr().err
 
 
