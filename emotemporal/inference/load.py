@@ -136,13 +136,13 @@ def _open_graph(
         needed = " or ".join(_GRAPH_LIBRARIES[name] for name in fitting)
         raise CheckpointError(f"{path} needs {needed}, which is not installed: pip install it")
     for name in installed:
-        opened = _opener(name)(path, num_threads)
         try:
-            why = _prove(opened, meta, entries, engine)
+            opened = _opener(name)(path, num_threads)
+            why = _prove(opened, meta, entries, engine, f"{path} in {name}")
         except CheckpointError as error:
             if name == installed[-1]:
-                raise CheckpointError(f"{path} in {name}: {error}") from error
-            _log.warning("%s in %s: %s", path.name, name, error)
+                raise
+            _log.warning("%s", error)
             continue
         return LoadedModel(opened, meta, path, _name(name, suffix), why)
     raise AssertionError("the last engine is returned or refused")
@@ -158,14 +158,17 @@ def _read_graph(path: Path) -> tuple[dict[str, str], CheckpointMeta, str]:
 
 
 def _prove(
-    engine: Engine, meta: CheckpointMeta, entries: dict[str, str], choice: EngineChoice
+    engine: Engine, meta: CheckpointMeta, entries: dict[str, str], choice: EngineChoice, name: str
 ) -> str:
     """Let an engine judge the faces that its file carries; say what came of it."""
     chosen = "fastest installed" if choice == "auto" else "as asked"
-    probe = parse_probe(entries)
-    if probe is None:
-        return f"{chosen}; not checked: exported without faces to check"
-    found = probe.require_passed(engine, meta)
+    try:
+        probe = parse_probe(entries)
+        if probe is None:
+            return f"{chosen}; not checked: exported without faces to check"
+        found = probe.require_passed(engine, meta)
+    except CheckpointError as error:
+        raise CheckpointError(f"{name}: {error}") from error
     return f"{chosen}; within {found:.1g} of the trained network on {len(probe.crops)} faces"
 
 

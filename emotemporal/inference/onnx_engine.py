@@ -13,9 +13,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from emotemporal.inference.engine import EngineState, require_causal
 from emotemporal.inference.graph_file import describe_graph
-from emotemporal.inference.graph_steps import CROPS, HIDDEN, LOGITS, NEXT_HIDDEN, GraphSteps
+from emotemporal.inference.graph_ports import Ports, require_ports
+from emotemporal.inference.graph_steps import GraphSteps
 from emotemporal.labels import LabelSpace
-from emotemporal.models.meta import CheckpointError, CheckpointMeta
+from emotemporal.models.meta import CheckpointError
 
 _CANNOT_BE_USED = (
     failures.Fail,
@@ -26,9 +27,6 @@ _CANNOT_BE_USED = (
     failures.RuntimeException,
 )
 """What ONNX Runtime says of a file; they have no class of their own in common."""
-
-Shape = tuple[int | str, ...]
-Ports = dict[str, tuple[str, Shape]]
 
 
 class OnnxEngine:
@@ -61,7 +59,8 @@ class OnnxEngine:
             raise CheckpointError(f"ONNX Runtime cannot read it: {_first_line(error)}") from error
         self.meta, self.storage = describe_graph(self._session.get_modelmeta().custom_metadata_map)
         require_causal(self.meta)
-        _require_ports(self._session, self.meta)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        require_ports(_ports(inputs), _ports(outputs), self.meta)
         self._steps = GraphSteps(self.meta.model, self._run)
 
     @property
@@ -105,37 +104,11 @@ def open_onnx(path: Path, num_threads: int | None = None) -> OnnxEngine:
         raise CheckpointError(f"{path} cannot be used: {error}") from error
 
 
-def _require_ports(session: onnxruntime.InferenceSession, meta: CheckpointMeta) -> None:
-    """Refuse a graph whose inputs and outputs are not those of the network that it describes."""
-    found = (_ports(session.get_inputs()), _ports(session.get_outputs()))
-    for kind, there, expected in zip(("inputs", "outputs"), found, _described(meta), strict=True):
-        if there != expected:
-            raise CheckpointError(
-                f"its {kind} are {_tell(there)}, and those of the network that it describes "
-                f"{_tell(expected)}; export it again"
-            )
-
-
-def _described(meta: CheckpointMeta) -> tuple[Ports, Ports]:
-    size, model = meta.preprocess.size_px, meta.model
-    inputs: Ports = {CROPS: ("tensor(uint8)", ("b", size, size, 3))}
-    outputs: Ports = {LOGITS: ("tensor(float)", ("b", len(meta.labels)))}
-    if model.has_memory:
-        rows, width = model.memory_shape
-        memory = ("tensor(float)", (rows, "b", width))
-        inputs[HIDDEN], outputs[NEXT_HIDDEN] = memory, memory
-    return inputs, outputs
-
-
 def _ports(found: Sequence[Any]) -> Ports:
     return {
         port.name: (port.type, tuple(x if isinstance(x, int) else "b" for x in port.shape))
         for port in found
     }
-
-
-def _tell(ports: Ports) -> str:
-    return ", ".join(f"{name} {kind} {list(shape)}" for name, (kind, shape) in ports.items())
 
 
 def _first_line(error: Exception) -> str:

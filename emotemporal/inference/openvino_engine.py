@@ -13,9 +13,13 @@ from jaxtyping import Float32, UInt8
 
 from emotemporal.inference.engine import EngineState, require_causal
 from emotemporal.inference.graph_file import describe_graph, read_entries
+from emotemporal.inference.graph_ports import Ports, require_ports
 from emotemporal.inference.graph_steps import LOGITS, NEXT_HIDDEN, GraphSteps
 from emotemporal.labels import LabelSpace
 from emotemporal.models.meta import CheckpointError
+
+_TYPES = {"u8": "tensor(uint8)", "f32": "tensor(float)"}
+"""OpenVINO's names of the types that our graphs have, and ONNX Runtime's."""
 
 
 class OpenVinoEngine:
@@ -41,12 +45,11 @@ class OpenVinoEngine:
         self._outputs = [LOGITS, NEXT_HIDDEN] if self.meta.model.has_memory else [LOGITS]
         try:
             core = openvino.Core()
-            compiled = core.compile_model(core.read_model(content), "CPU", options)
-            for name in self._outputs:
-                compiled.output(name)
+            graph = core.read_model(content)
+            require_ports(_ports(graph.inputs), _ports(graph.outputs), self.meta)
+            compiled = core.compile_model(graph, "CPU", options)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1][:300]
-            raise CheckpointError(f"OpenVINO cannot read it: {reason}") from error
+            raise CheckpointError(f"OpenVINO cannot read it: {_last_line(error)}") from error
         self._request: Any = compiled.create_infer_request()
         self._lock = Lock()  # a request holds its inputs and outputs
         self._steps = GraphSteps(self.meta.model, self._run)
@@ -69,7 +72,10 @@ class OpenVinoEngine:
     def _run(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         whole = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
         with self._lock:
-            found = self._request.infer(whole)
+            try:
+                found = self._request.infer(whole)
+            except RuntimeError as error:
+                raise CheckpointError(f"OpenVINO cannot run it: {_last_line(error)}") from error
             return [np.array(found[name]) for name in self._outputs]
 
 
@@ -86,3 +92,18 @@ def open_openvino(path: Path, num_threads: int | None = None) -> OpenVinoEngine:
         return OpenVinoEngine(path.read_bytes(), num_threads)
     except CheckpointError as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from error
+
+
+def _ports(found: Sequence[Any]) -> Ports:
+    ports: Ports = {}
+    for port in found:
+        kind = port.element_type.get_type_name()
+        # Of a shape that is not known at all, OpenVINO refuses to tell the sides.
+        sides = port.partial_shape if port.partial_shape.rank.is_static else ()
+        shape = tuple(side.get_length() if side.is_static else "b" for side in sides)
+        ports[port.any_name] = (_TYPES.get(kind, kind), shape)
+    return ports
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().rpartition("\n")[2][:300]

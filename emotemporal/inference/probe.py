@@ -38,7 +38,11 @@ class Probe:
 
     def __post_init__(self) -> None:
         if not (len(self.crops) == len(self.logits) > 0 and math.isfinite(self.max_difference)):
-            raise ValueError(f"a probe of {len(self.crops)} crops and {len(self.logits)} answers")
+            raise ValueError(
+                f"a probe of {len(self.crops)} crops and {len(self.logits)} answers, of which an "
+                f"engine may be off by {self.max_difference}; as many of one as of the other, and "
+                "by no more than a number"
+            )
 
     def difference(self, engine: Engine, meta: CheckpointMeta) -> float:
         """Return how far the engine's probabilities are off at most; NaN if they are no numbers."""

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -124,8 +125,14 @@ def described_as(path, meta, storage="float32") -> bytes:
 def test_a_description_of_another_graph_is_refused(make_onnx, changes, said):
     path = make_onnx()
     meta = replace(open_onnx(path).meta, **changes)
+    content = described_as(path, meta)
     with pytest.raises(CheckpointError, match=f"{said}.*export it again"):
-        OnnxEngine(described_as(path, meta))
+        OnnxEngine(content)
+    if find_spec("openvino") is not None:
+        from emotemporal.inference.openvino_engine import OpenVinoEngine
+
+        with pytest.raises(CheckpointError, match=f"{said}.*export it again"):
+            OpenVinoEngine(content, num_threads=1)
 
 
 def test_a_head_that_looks_ahead_is_refused_by_name(make_onnx):

@@ -107,6 +107,35 @@ def test_openvino_runs_int8_and_takes_over_where_onnx_runtime_is_missing(make_on
 
 
 @openvino
+def test_openvino_takes_over_where_onnx_runtime_cannot_open_the_graph(
+    make_onnx, monkeypatch, caplog
+):
+    from emotemporal.inference import onnx_engine
+
+    def refuse(*_args, **_options):
+        raise onnx_engine.failures.Fail("this opset is under development")
+
+    monkeypatch.setattr(onnx_engine.onnxruntime, "InferenceSession", refuse)
+    assert load_model(make_onnx()).engine_name == "openvino"
+    assert "opset" in caplog.text
+    with pytest.raises(CheckpointError, match=r"cannot be used: ONNX Runtime cannot read it: this"):
+        load_model(make_onnx(), "onnx")
+
+
+@openvino
+def test_what_openvino_cannot_run_is_told_as_the_files_fault(make_onnx, crops, monkeypatch):
+    engine = load_model(make_onnx("frame"), "openvino", num_threads=1).engine
+
+    class Refusing:
+        def infer(self, _inputs):
+            raise RuntimeError("ParameterMismatch: incompatible with provided dimensions\n\n")
+
+    monkeypatch.setattr(engine, "_request", Refusing())
+    with pytest.raises(CheckpointError, match=r"OpenVINO cannot run it: Param.*dimensions$"):
+        engine.run(crops[:, :16])
+
+
+@openvino
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n"])
 def test_openvino_refuses_what_is_not_ours(tmp_path, content):
     path = tmp_path / "other.onnx"
