@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -174,8 +175,10 @@ class IsolatedVideo:
         if self._is_going:
             # Left before its end: what is on its way is read, and the process waits for the next.
             self._decoder.send(("stop", ""))
-            while self._is_going:
-                self._next()
+            # Nobody asked for those frames: what is wrong with them must not hide why it was left.
+            with suppress(VideoError):
+                while self._is_going:
+                    self._next()
 
     @property
     def info(self) -> VideoInfo:

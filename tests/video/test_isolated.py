@@ -81,6 +81,18 @@ def test_a_video_left_early_leaves_the_process_ready_for_the_next(video, decoder
     assert the_process() == pid
 
 
+def test_what_is_wrong_with_frames_that_nobody_asked_for_hides_nothing(video, decoder):
+    def leave() -> None:
+        with decoder.open(video) as frames:
+            next(iter(frames))
+            os.kill(the_process(), signal.SIGSEGV)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave()
+    assert len(decode(decoder, video)) == 30
+
+
 def test_what_the_decoder_refuses_is_refused_by_name_and_the_next_is_read(video, decoder, tmp_path):
     (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:-500])
     for name in ("cut.mp4", "none.mp4"):
