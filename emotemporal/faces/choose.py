@@ -25,6 +25,7 @@ class Nearest:
         """Return the nearest of the next frame's faces; none where there is none."""
         views = {view.track.id: view for view in self._follower.step(frame)}
         if not views:
+            self._challenger = None
             return []
         largest = max(views.values(), key=_height)
         held = views.get(self._held) if self._held is not None else None

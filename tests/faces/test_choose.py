@@ -45,6 +45,13 @@ def test_one_larger_for_a_moment_does_not():
     assert set(chosen(lambda t: {0: 50, 1: 80 if 1 < t < 1.4 else 40})) == {0}
 
 
+def test_one_larger_before_and_after_nobody_was_seen_does_not():
+    def heights_at(t):
+        return {} if 1.2 < t < 1.6 else {0: 50, 1: 80 if 1 < t < 1.7 else 40}
+
+    assert set(chosen(heights_at)) == {0, None}
+
+
 def test_where_the_chosen_one_goes_another_is_chosen_at_once():
     ids = chosen(lambda t: {0: 50, 1: 40} if t < 1 else {1: 40} if t < 2 else {})
     assert ids == [0] * 10 + [1] * 10 + [None] * 10
