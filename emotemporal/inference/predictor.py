@@ -125,8 +125,7 @@ class StreamPredictor:
         self._rate = ClipRate(meta.clip_rate_hz)
         self._smoother = build_smoother(self._config.smoothing)
         self._label_rule = build_label_rule(self._config.smoothing)
-        has_memory = meta.model.head != "frame"
-        self._warm_up_ns = to_ns(self._config.warm_up_s) if has_memory else 0
+        self._warm_up_ns = to_ns(self._config.warm_up_s) if meta.model.has_memory else 0
         self._streams: dict[int, _Stream] = {}
         self._neutral = NeutralRule(meta.labels, self._config.neutral_s)
         self._away: dict[int, Baseline] = {}
