@@ -91,14 +91,17 @@ def _least(work: Callable[[], object], tries: int, clock: Clock) -> float:
 
 
 def encoder_gflops(net: EmotionNet, size_px: int) -> float:
-    """Return the products of one frame through the encoder, in 1e9; two each with its addition."""
+    """Return the products of one frame through the network, in 1e9; two each with its addition.
+
+    Of convolutions and linear layers: nearly all of it is the encoder.
+    """
     total = 0.0
 
     def count(layer: nn.Module, _: object, output: Tensor) -> None:
         nonlocal total
         weights = layer.weight
         assert isinstance(weights, Tensor)
-        places = output.numel() / output.shape[1]  # of each output channel
+        places = output.numel() / weights.shape[0]  # of each output channel
         total += 2 * weights.numel() * places / 1e9
 
     kept = [

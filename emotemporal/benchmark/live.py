@@ -76,6 +76,7 @@ def benchmark_live(config: LiveBenchmarkConfig, clock: Clock = monotonic) -> Rep
         FileNotFoundError: The video, or the checkpoint, is not there.
         VideoError: The video cannot be read.
         FerError: `fer` cannot be run.
+        ValueError: The video shows no face, or `history` is less than two rounds of it.
     """
     recogniser = Recogniser(config.recognise)
     staged: list[StagedPass] = []
@@ -91,6 +92,11 @@ def benchmark_live(config: LiveBenchmarkConfig, clock: Clock = monotonic) -> Rep
         def by_stage() -> float:
             with VideoFile(source) as video:
                 staged.append(pass_in_stages(video, recogniser, folder / "staged.csv", clock))
+            if not staged[-1].judgements:
+                raise ValueError(
+                    f"{source}: no face was judged in it, so there is nothing to time; name a "
+                    "video with a face, or lower --recognise.min_face_px"
+                )
             return info.num_frames / sum(map(sum, staged[-1].seconds.values()))
 
         def whole() -> float:

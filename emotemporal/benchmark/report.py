@@ -66,14 +66,15 @@ def finish(report: Report, output: OutputConfig) -> str:
 
 
 def read_medians(path: Path, kind: str) -> dict[str, float]:
-    """Return the medians of an earlier run by name.
+    """Return the medians of an earlier run by name; what was no number then is left out.
 
     Raises:
         ValueError: It is another kind's, or no such JSON.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        found = {str(row["name"]): float(row["median"]) for row in value["rows"]}
+        medians = {str(row["name"]): row["median"] for row in value["rows"]}
+        found = {name: float(median) for name, median in medians.items() if median is not None}
         found_kind = value["kind"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not what 'benchmark --json' writes ({error})") from error

@@ -17,6 +17,7 @@ from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import SAVEE_7
 from emotemporal.live.recogniser import RecogniseConfig
 from emotemporal.types import Box
+from tests.video.clips import write_clip
 
 BOX = Box(0, 0, 10, 10, 1.0)
 
@@ -74,6 +75,14 @@ def test_a_video_is_timed_stage_by_stage_and_as_a_whole(make_onnx, tiny_scene):
     assert "240x120" in found.facts["video"]
     assert "kept" in found.facts["bound of capture to label"] or "missed" in str(found.facts)
     assert any(name.startswith("median of processing over 90 frames") for name in found.facts)
+
+
+def test_a_video_without_a_face_is_told(make_onnx, tmp_path):
+    path = tmp_path / "empty.avi"
+    write_clip(path, num_frames=4)
+    config = RecogniseConfig(checkpoint=str(make_onnx()), detector=DetectorConfig("haar"))
+    with pytest.raises(ValueError, match=r"empty\.avi: no face was judged"):
+        benchmark_live(LiveBenchmarkConfig(str(path), 0, config, repetitions=1))
 
 
 def test_lag_and_spurious_switches_are_told_where_the_truth_is_known(make_onnx, tiny_scene):

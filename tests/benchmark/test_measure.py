@@ -59,6 +59,7 @@ def test_an_earlier_run_is_compared_with(tmp_path):
     kept = json.loads(now.read_text())
     assert kept["machine"]["processor"] == "a processor"
     assert [row["median"] for row in kept["rows"]] == [1.0, None]
+    assert read_medians(now, "encoder") == {"onnx": 1.0}
 
 
 def test_another_kind_of_run_is_refused(tmp_path):

@@ -22,6 +22,15 @@ def test_a_resnet_18_at_224_has_its_published_number_of_products():
     assert encoder_gflops(net, 224) == pytest.approx(2 * 1.82, rel=0.01)
 
 
+def test_a_heads_products_are_counted_once():
+    plain, wide = (
+        EmotionNet(ModelConfig(head="attention", hidden_dim=dim), 8).eval() for dim in (16, 512)
+    )
+    added = (512 - 16) * (3 * 512 + 1 + 8)  # three projections, a score, the labels
+    found = encoder_gflops(wide, 32) - encoder_gflops(plain, 32)
+    assert found == pytest.approx(2e-9 * added)
+
+
 def test_the_limit_is_the_slower_of_products_and_weights():
     limits = Limits(1, float_gflops=100.0, int8_gops=400.0, copy_gb_s=10.0)
     assert limits.encoder_ms(1.0, 4e6, False) == pytest.approx(10.0)
