@@ -18,6 +18,7 @@ _TYPES = re.compile(
     r'Parser key "([\w.]+)":\s+Does not validate.*?Subtypes: \[(.+?)\]\n.*Given value: (.*)',
     re.DOTALL,
 )
+_WORDS = {"tuple": "a list such as [a,b]", "list": "a list such as [a,b]", "dict": "{name: value}"}
 _MAX_FOUND = 100
 
 
@@ -67,6 +68,7 @@ def _in_plain_words(message: str) -> str:
         return message
     key, wanted, found = match.groups()
     wanted = re.sub(r"typing\.Literal\[(.*?)\]|<class '(\w+)'>", r"\1\2", wanted)
+    wanted = _WORDS.get(wanted, wanted)
     found = found if len(found) <= _MAX_FOUND else f"{found[:_MAX_FOUND]} ..."
     return f"{key}: expected {wanted.replace('NoneType', 'null')}, found {found}"
 

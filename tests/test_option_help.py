@@ -26,6 +26,7 @@ class WalkConfig:
     with_dog: bool = False
     """Take it along."""
     limit: int | None = None
+    stops: tuple[str, ...] = ()
     weather: Literal["dry", "wet"] | None = None
 
 
@@ -54,6 +55,7 @@ def test_a_group_still_takes_a_file_of_its_own(tmp_path):
         (["--pace.mode", "crawl"], "pace.mode: expected 'slow', 'fast', found crawl"),
         (["--pace.rate_hz", "much"], "pace.rate_hz: expected float, found much"),
         (["--limit", "much"], "limit: expected int, null, found much"),
+        (["--stops", "inn"], "stops: expected a list such as [a,b], found inn"),
         (["--weather", "odd"], "weather: expected 'dry', 'wet', null, found odd"),
     ],
 )

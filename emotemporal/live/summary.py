@@ -44,8 +44,9 @@ class LiveSummary:
 
     def __str__(self) -> str:
         end = ", stopped before the end" if self.was_stopped else ""
+        faces = "1 face" if self.num_faces == 1 else f"{self.num_faces} faces"
         lines = [
-            f"{self.num_frames} frames{end}: {self.num_faces} faces (by {self.detector}), "
+            f"{self.num_frames} frames{end}: {faces} (by {self.detector}), "
             f"{self.num_ticks} judgements",
             f"{self.ms_per_frame:.1f} ms a frame: follow {self.follow_ms:.1f}, "
             f"judge {self.judge_ms:.1f}, draw and write {self.write_ms:.1f}",

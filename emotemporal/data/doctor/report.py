@@ -62,7 +62,8 @@ class DoctorReport:
         for section in (*self.sections, _listed("Notes", notes), _listed("Problems", fatal)):
             if section.lines:
                 lines += ["", section.title, *(f"  {line}" for line in section.lines)]
-        verdict = "usable" if self.is_usable else f"NOT usable: {len(fatal)} problems, see above"
+        count = "1 problem" if len(fatal) == 1 else f"{len(fatal)} problems"
+        verdict = "usable" if self.is_usable else f"NOT usable: {count}, see above"
         return "\n".join([*lines, "", f"Verdict: {verdict}"])
 
 
