@@ -27,7 +27,8 @@ def read_image(path: Path) -> UInt8[np.ndarray, "h w 3"]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ImageError: Not an image, truncated, corrupt or larger than `MAX_PIXELS`.
+        ImageError: Not an image, truncated, corrupt, of 32 bits a pixel or larger than
+            `MAX_PIXELS`.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such image")
@@ -89,12 +90,17 @@ def _load(image: Image.Image, name: str, max_pixels: int) -> UInt8[np.ndarray, "
             f"{name}: {image.width} x {image.height} pixels; at most {max_pixels} are read"
         )
     image.load()
+    is_deep_png = image.mode == "I" and image.format == "PNG"  # as older Pillows open 16 bits
+    if image.mode in {"I", "F"} and not is_deep_png:
+        raise ImageError(
+            f"{name}: 32 bits a pixel, which do not say what is white; save it with 8 or 16"
+        )
     upright = ImageOps.exif_transpose(image)
     return np.array(_to_rgb(upright), dtype=np.uint8)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I"):
         # Pillow would clip, not scale, sixteen bits to eight.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:

@@ -20,6 +20,15 @@ def test_every_mode_comes_as_rgb(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "deep.png")[..., 0], grey)
 
 
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_what_has_no_white_is_refused_and_not_clipped(tmp_path, kind):
+    Image.fromarray(np.full((4, 4), 0.5 if kind is np.float32 else 70_000, kind)).save(
+        tmp_path / "a.tif"
+    )
+    with pytest.raises(ImageError, match=r"a\.tif: 32 bits a pixel"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_what_is_transparent_is_black(tmp_path):
     rgba = np.full((4, 4, 4), 200, dtype=np.uint8)
     rgba[:2, :, 3] = 0
