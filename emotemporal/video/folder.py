@@ -38,7 +38,7 @@ class ImageFolder:
     """The images of a folder as frames. A context manager; read one by one, as they are asked for.
 
     In natural order: `frame9.png` comes before `frame10.png`. Times count from the first image.
-    Other files and folders within are left alone.
+    Other files, hidden ones, and folders within are left alone.
 
     Raises:
         VideoError: No images, names without times, or times that do not grow.
@@ -54,7 +54,7 @@ class ImageFolder:
     def __enter__(self) -> Self:
         if not self.path.is_dir():
             raise FileNotFoundError(f"{self.path}: there is no such folder")
-        files = [p for p in self.path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
+        files = [p for p in self.path.iterdir() if _is_image(p)]
         if not files:
             raise VideoError(
                 f"{self.path}: no images in it; images end in {', '.join(sorted(IMAGE_SUFFIXES))}. "
@@ -104,6 +104,13 @@ class ImageFolder:
                 "image at a time"
             )
         return [files[i] for i in order], times_s
+
+
+def _is_image(path: Path) -> bool:
+    # What begins with a dot is what archives leave behind: ._1.jpg beside 1.jpg.
+    return (
+        path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
 
 
 def natural_key(path: Path) -> tuple[tuple[str | int, ...], str]:

@@ -27,6 +27,8 @@ def frames_of(folder, **config):
 def test_images_come_in_natural_order_at_the_given_rate(tmp_path):
     fill(tmp_path, ["f9.png", "f10.png", "f1.png"])
     (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / "._f1.png").write_text("what an archive leaves behind")
+    (tmp_path / "more.png").mkdir()
     frames, rate_hz = frames_of(tmp_path, rate_hz=10.0)
     assert [frame.image.shape[1] for frame in frames] == [8, 6, 7]
     assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.2])
