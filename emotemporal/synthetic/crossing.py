@@ -16,7 +16,7 @@ from emotemporal.synthetic.head import Points, Pose
 from emotemporal.synthetic.identity import Colour, Identity, sample_identity
 from emotemporal.synthetic.paint import Picture, fill
 from emotemporal.synthetic.scenery import SUPERSAMPLING, Scenery, develop, sample_scenery
-from emotemporal.synthetic.timeline import MovementConfig, Performance, Times, perform
+from emotemporal.synthetic.timeline import MovementConfig, Performance, Times, ease, perform
 from emotemporal.types import Box
 
 _EVENT_S = 3.2
@@ -199,23 +199,18 @@ def _aims(
 def _walk(times_s: Times, start_s: float, hold_s: float) -> Times:
     """Go from 0 to 1 within an event, with a stop halfway if it is to be held."""
     half_s = 1.2
-    first = _ease((times_s - start_s) / (2 * half_s if hold_s == 0 else half_s))
+    first = ease((times_s - start_s) / (2 * half_s if hold_s == 0 else half_s))
     if hold_s == 0:
         return first
-    second = _ease((times_s - start_s - half_s - hold_s) / half_s)
+    second = ease((times_s - start_s - half_s - hold_s) / half_s)
     return np.asarray(0.5 * first + 0.5 * second)
 
 
 def _board_up(times_s: Times, start_s: float, hidden_s: float) -> Times:
     # Halfway up, most of the face is gone: so long it is hidden, from half up to half down.
-    up = _ease((times_s - start_s) / _BOARD_S)
-    down = _ease((times_s - start_s - hidden_s) / _BOARD_S)
+    up = ease((times_s - start_s) / _BOARD_S)
+    down = ease((times_s - start_s - hidden_s) / _BOARD_S)
     return np.asarray(up - down)
-
-
-def _ease(share: Times) -> Times:
-    share = np.clip(share, 0, 1)
-    return np.asarray(share * share * (3 - 2 * share))
 
 
 def _corners(board: _Board, play: _Play, index: int) -> Points:

@@ -90,7 +90,7 @@ def _eye(identity: Identity, au: Actions, side: float, name: str) -> dict[str, C
     return {
         f"upper_lid_{name}": Curve(np.stack([x, EYE_Y + upper], axis=1)),
         f"lower_lid_{name}": Curve(np.stack([x, EYE_Y + lower_y], axis=1)),
-        f"crease_{name}": Curve(np.stack([x * 1.0, EYE_Y + crease], axis=1)),
+        f"crease_{name}": Curve(np.stack([x, EYE_Y + crease], axis=1)),
         f"bag_{name}": Curve(np.stack([x, EYE_Y + bag], axis=1)),
         f"pupil_{name}": Curve(pupil),
     }
@@ -117,9 +117,8 @@ def _ear(identity: Identity, side: float, name: str) -> dict[str, Curve]:
     t = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     x = side * (0.99 * identity.width + 0.03 + 0.115 * np.cos(t) * (1 + 0.25 * -np.sin(t)))
     y = -0.02 + 0.25 * np.sin(t)
-    inner = np.stack([x + side * -0.0, y], axis=1)
     return {
-        f"ear_{name}": Curve(inner, lift=None),
+        f"ear_{name}": Curve(np.stack([x, y], axis=1), lift=None),
         f"ear_hollow_{name}": Curve(
             np.stack(
                 [

@@ -59,14 +59,14 @@ def develop(canvas: Picture, scenery: Scenery, generator: np.random.Generator) -
     if scenery.blur_px > 0.2:
         picture = cv2.GaussianBlur(picture, (0, 0), scenery.blur_px)
     picture = cv2.LUT(picture, scenery.tone)
-    grain = _grain()
-    y, x = generator.integers(0, [_GRAIN_PX - height, _GRAIN_PX - width])
+    y, x = generator.integers(0, [max(1, _GRAIN_PX - height), max(1, _GRAIN_PX - width)])
+    grain = _grain()[y : y + height, x : x + width]
+    if grain.shape != picture.shape:  # a picture larger than the field takes it over and over
+        missing = (height - grain.shape[0], width - grain.shape[1])
+        grain = np.pad(grain, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="wrap")
     strength = scenery.noise_std / _GRAIN_STD
     return np.asarray(
-        cv2.addWeighted(
-            picture, 1.0, grain[y : y + height, x : x + width], strength, -128 * strength
-        ),
-        dtype=np.uint8,
+        cv2.addWeighted(picture, 1.0, grain, strength, -128 * strength), dtype=np.uint8
     )
 
 

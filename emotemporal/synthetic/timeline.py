@@ -61,8 +61,8 @@ class Envelope:
 
     def __call__(self, times_s: Times) -> Times:
         """Return the intensity, 0 to `peak`, at each time."""
-        rise = _ease((times_s - self.start_s) / self.onset_s)
-        fall = _ease((self.end_s - times_s) / self.offset_s)
+        rise = ease((times_s - self.start_s) / self.onset_s)
+        fall = ease((self.end_s - times_s) / self.offset_s)
         return self.peak * np.minimum(rise, fall)
 
     @property
@@ -209,14 +209,14 @@ def _speak(
     return mouth
 
 
-def _ease(share: Times) -> Times:
+def ease(share: Times) -> Times:
     """Go from 0 to 1 without a jerk; the way up is the mirror image of the way down."""
     share = np.clip(share, 0, 1)
     return np.asarray(share * share * (3 - 2 * share))
 
 
 def _bump(times_s: Times, at_s: float, half_s: float) -> Times:
-    return _ease(1 - np.abs(times_s - at_s) / half_s)
+    return ease(1 - np.abs(times_s - at_s) / half_s)
 
 
 def _wander(times_s: Times, largest: float, generator: np.random.Generator) -> Times:

@@ -85,6 +85,12 @@ def test_frames_can_be_had_without_a_file():
     assert np.abs(frames[0].astype(int) - frames[12]).max() > 60
 
 
+def test_a_scene_may_be_wider_than_the_field_of_noise():
+    config = SyntheticSceneConfig(num_faces=3, num_segments=1, frame_rate_hz=1.0, width_px=960)
+    (first, *_) = scene_frames(config)
+    assert first.shape == (360, 960, 3)
+
+
 def test_asked_twice_it_draws_once_and_another_is_refused(video):
     before = video.stat().st_mtime_ns
     write_scene(video, SMALL)
