@@ -193,10 +193,11 @@ def _num_unshown(
     elst: bytes, steps: list[tuple[int, int]], timescale: int, movie_timescale: int
 ) -> int:
     """Return how many frames, at most, lie outside the part that the edit list shows."""
-    if len(elst) < 20 or elst[0] != 0 or not movie_timescale or not steps:
+    if len(elst) < 20 or not movie_timescale or not steps:
         return 0
-    (count,) = struct.unpack(">I", elst[4:8])
-    edits = [struct.unpack(">Iii", elst[8 + 12 * i : 20 + 12 * i]) for i in range(count)]
+    entry = ">Qqi" if elst[0] == 1 else ">Iii"  # version 1 is for long films, and allowed for all
+    (count,), size = struct.unpack(">I", elst[4:8]), struct.calcsize(entry)
+    edits = [struct.unpack(entry, elst[8 + size * i : 8 + size * (i + 1)]) for i in range(count)]
     shown_s = sum(length for length, media, _ in edits if media >= 0) / movie_timescale
     stored_s = sum(n * d for n, d in steps) / timescale
     period_s = stored_s / max(1, sum(n for n, _ in steps))

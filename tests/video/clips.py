@@ -83,11 +83,28 @@ def vary_rate(path: Path, long_from: int, num_frames: int) -> Path:
     new = struct.pack(">I", len(table) + 4) + table
     grown = len(new) - size
     data = data[:at] + new + data[at + size :]
-    for parent in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
-        where = data.index(parent) - 4
-        (length,) = struct.unpack(">I", data[where : where + 4])
-        data = data[:where] + struct.pack(">I", length + grown) + data[where + 4 :]
-    path.write_bytes(data)
+    path.write_bytes(_grow(data, grown, b"moov", b"trak", b"mdia", b"minf", b"stbl"))
     ticks = step * (long_from + 2 * (num_frames - long_from))
     patch(path, b"mdhd", 16, struct.pack(">I", ticks))
     return patch(path, b"elst", 8, struct.pack(">I", 0xFFFFFFF))  # show all of it
+
+
+def widen_edits(path: Path) -> Path:
+    """Write the edit list of an MP4 with 64 bits a time, as its version 1."""
+    data = path.read_bytes()
+    at = data.index(b"elst") - 4
+    size, _, _, count = struct.unpack(">I4s2I", data[at : at + 16])
+    entries = [struct.unpack(">Iii", data[at + 16 + 12 * i :][:12]) for i in range(count)]
+    new = struct.pack(">I4s2I", 16 + 20 * count, b"elst", 1 << 24, count)
+    new += b"".join(struct.pack(">Qqi", *entry) for entry in entries)
+    data = data[:at] + new + data[at + size :]
+    path.write_bytes(_grow(data, len(new) - size, b"moov", b"trak", b"edts"))
+    return path
+
+
+def _grow(data: bytes, by: int, *parents: bytes) -> bytes:
+    for parent in parents:
+        where = data.index(parent) - 4
+        (length,) = struct.unpack(">I", data[where : where + 4])
+        data = data[:where] + struct.pack(">I", length + by) + data[where + 4 :]
+    return data

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import struct
 import sys
 
 import numpy as np
 import pytest
 
+from emotemporal.video.container import read_declared
 from emotemporal.video.file import VideoError, VideoFile
 from tests.video.clips import (
     cut_off,
     index_of,
     lie_about_duration,
     lie_about_frames,
+    patch,
     turn_by_90,
     vary_rate,
+    widen_edits,
     write_clip,
 )
 
@@ -68,6 +72,19 @@ def test_times_follow_a_varying_frame_rate(tmp_path, backend):
     expected = np.concatenate([np.arange(10) / 25, 10 / 25 + np.arange(20) * 2 / 25])
     with VideoFile(path, backend) as video:
         np.testing.assert_allclose(video.times_s, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_a_video_whose_edits_hide_its_end_is_not_taken_for_cut_off(tmp_path, is_wide, backend):
+    path = write_clip(tmp_path / "a.mp4")
+    patch(path, b"elst", 8, struct.pack(">I", 1000))  # of 2000 ms
+    if is_wide:
+        widen_edits(path)
+    assert read_declared(path).num_unshown == 26
+    with VideoFile(path, backend) as video:
+        assert video.info.num_frames < 50
+        assert sum(1 for _ in video) == video.info.num_frames
 
 
 def test_a_rotated_video_is_turned_upright(tmp_path):
