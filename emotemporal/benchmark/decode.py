@@ -14,6 +14,7 @@ from emotemporal.benchmark.machine import this_machine
 from emotemporal.benchmark.measure import Row, in_turns
 from emotemporal.benchmark.report import OutputConfig, Report
 from emotemporal.timing import Clock, monotonic
+from emotemporal.video.container import read_declared
 from emotemporal.video.file import Backend, VideoFile
 
 _BACKENDS: tuple[Backend, ...] = ("decord", "torchcodec", "opencv")
@@ -41,13 +42,15 @@ def benchmark_decode(config: DecodeBenchmarkConfig, clock: Clock = monotonic) ->
     Raises:
         VideoError: A video cannot be read.
     """
-    backends = [b for b in _BACKENDS if b == "opencv" or find_spec(b) is not None]
+    installed = [b for b in _BACKENDS if b == "opencv" or find_spec(b) is not None]
     rows: list[Row] = []
-    facts: dict[str, Any] = {"backends": ", ".join(backends)}
+    facts: dict[str, Any] = {"backends": ", ".join(installed)}
     for name in config.sources:
         source = Path(name)
         with VideoFile(source) as video:
             info = video.info
+        is_rotated = read_declared(source).rotation_deg != 0
+        backends = [b for b in installed if not (is_rotated and b == "decord")]  # it garbles those
         facts[source.name] = f"{info.width_px}x{info.height_px}, {info.num_frames} frames"
         dense = {f"{source.name}, all frames, {b}": _dense(source, b, clock) for b in backends}
         count = min(config.num_frames, info.num_frames)

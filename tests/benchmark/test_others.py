@@ -14,6 +14,7 @@ from emotemporal.models.meta import ModelConfig
 from emotemporal.preprocess import PreprocessConfig
 from emotemporal.video.file import VideoFile
 from emotemporal.video.resize import resized_copy
+from tests.video.clips import turn_by_90, write_clip
 
 
 def test_a_resnet_18_at_224_has_its_published_number_of_products():
@@ -53,6 +54,13 @@ def test_every_decoder_is_timed(tiny_scene):
     found = benchmark_decode(DecodeBenchmarkConfig([str(tiny_scene)], 4, repetitions=1))
     assert any(row.name.endswith("all frames, opencv") for row in found.rows)
     assert any("4 frames, " in row.name for row in found.rows)
+
+
+def test_a_rotated_video_is_left_to_the_decoders_that_turn_it(tmp_path):
+    path = turn_by_90(write_clip(tmp_path / "turned.mp4", num_frames=5))
+    names = [row.name for row in benchmark_decode(DecodeBenchmarkConfig([str(path)], 2, 1)).rows]
+    assert "turned.mp4, 2 frames, opencv" in names
+    assert not any("decord" in name for name in names)
 
 
 def test_a_copy_of_another_size_has_the_frames_of_the_first(tiny_scene, tmp_path):
