@@ -46,6 +46,8 @@ class SplitConfig:
     def __post_init__(self) -> None:
         if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
             raise ValueError(f"shares {self.shares} must be 0 or more and sum to 1")
+        if self.workers < 1:
+            raise ValueError(f"workers is {self.workers}; it can be 1 or more")
 
     @property
     def shares(self) -> Mapping[Split, float]:

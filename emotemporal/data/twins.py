@@ -41,6 +41,8 @@ class TwinConfig:
     def __post_init__(self) -> None:
         if not 0.9 <= self.correlation < 1:
             raise ValueError(f"correlation is {self.correlation}; near twins have 0.9 or more")
+        if not 0 <= self.detail_correlation < 1:
+            raise ValueError(f"detail_correlation is {self.detail_correlation}; it is 0 up to 1")
 
 
 @dataclass(frozen=True, eq=False)

@@ -192,9 +192,15 @@ def test_intervals_of_one_file_stay_together_and_come_back(tmp_path):
     assert (table.rows.groupby("path")["split"].nunique() == 1).all()
 
 
-def test_shares_that_do_not_sum_to_one_are_refused():
+def test_configs_that_cannot_be_are_refused_before_any_picture_is_read():
+    data = DatasetConfig(name="savee", root="x")
     with pytest.raises(ValueError, match="sum to 1"):
-        SplitConfig(data=DatasetConfig(name="savee", root="x"), output="s.csv", train=0.5)
+        SplitConfig(data=data, output="s.csv", train=0.5)
+    with pytest.raises(ValueError, match="workers is 0"):
+        SplitConfig(data=data, output="s.csv", workers=0)
+    for detail in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=f"detail_correlation is {detail}"):
+            TwinConfig(detail_correlation=detail)
 
 
 def signatures_of(*images: np.ndarray) -> list[Signature]:

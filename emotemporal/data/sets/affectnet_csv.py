@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -107,8 +108,8 @@ def _record(cells: Mapping[str, str], number: int, split: Split) -> dict[str, ob
     x, y, width, height = (
         float(cells[column]) for column in ("face_x", "face_y", "face_width", "face_height")
     )
-    if not (width > 0 and height > 0):
-        raise ValueError(f"the face box is {width:g} x {height:g} px")
+    if not (width > 0 and height > 0 and math.isfinite(x + y + width + height)):
+        raise ValueError(f"the face box is {width:g} x {height:g} px at {x:g}, {y:g}")
     return {
         "path": cells["subDirectory_filePath"].strip().replace("\\", "/"),
         "emotion": emotion.value,

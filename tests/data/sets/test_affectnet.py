@@ -80,6 +80,7 @@ def test_a_header_is_recognised_where_it_was_said_to_lack(tmp_path):
         pytest.param("1/x.jpg,1,2,3", id="too-few-cells"),
         pytest.param("1/x.jpg,4,6,30,32,1;2,happy,0,0", id="label-not-a-number"),
         pytest.param("1/x.jpg,4,6,0,32,1;2,1,0,0", id="box-without-width"),
+        pytest.param("1/x.jpg,nan,6,30,32,1;2,1,0,0", id="box-without-place"),
         pytest.param(",4,6,30,32,1;2,1,0,0", id="no-image"),
         pytest.param("1/x.jpg,4,6,30,32,1;2,11,0,0", id="label-beyond-10"),
     ],
