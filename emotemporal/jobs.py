@@ -142,7 +142,7 @@ def run_crossval(words: Sequence[str]) -> int:
 def run_ablate(words: Sequence[str]) -> int:
     """Run `ablate`."""
     from emotemporal.ablate.ablate import AblateConfig, ablate, ablate_one, write_sweep
-    from emotemporal.ablate.formats import as_text
+    from emotemporal.ablate.report.formats import as_text
     from emotemporal.config import parse_config
 
     config = parse_config(AblateConfig, words, "emotemporal ablate")

@@ -12,14 +12,14 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from emotemporal.ablate.grid import BASE, Grid, merge, read_grid
-from emotemporal.ablate.outcomes import Ablation, gather
-from emotemporal.ablate.page import write_ablation
-from emotemporal.ablate.plan import PlannedRun, Tracker, plan_runs
-from emotemporal.ablate.runs import Failure, Starter, has_finished, start_process
-from emotemporal.ablate.schedule import run_all
-from emotemporal.ablate.sweep import sweep_text
-from emotemporal.ablate.table import method_of
+from emotemporal.ablate.report.outcomes import Ablation, gather
+from emotemporal.ablate.report.page import write_ablation
+from emotemporal.ablate.report.table import method_of
+from emotemporal.ablate.runs.grid import BASE, Grid, merge, read_grid
+from emotemporal.ablate.runs.plan import PlannedRun, Tracker, plan_runs
+from emotemporal.ablate.runs.process import Failure, Starter, has_finished, start_process
+from emotemporal.ablate.runs.schedule import run_all
+from emotemporal.ablate.runs.sweep import sweep_text
 from emotemporal.config import ConfigError, dump_yaml
 from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from emotemporal.models.meta import read_meta

@@ -114,7 +114,8 @@ class Connection:
                     pause_s = self._config.first_retry_s
                 else:
                     self._lose()
-        except (OSError, RuntimeError, TypeError, ValueError) as error:  # a fault of ours: tell it
+        # Faults of ours, or more than a lost device: told to the loop, which would wait for ever.
+        except (cv2.error, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
             with self._condition:
                 self._error = error
                 self._condition.notify_all()

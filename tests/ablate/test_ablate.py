@@ -18,8 +18,8 @@ import pytest
 
 from emotemporal.ablate import ablate as study
 from emotemporal.ablate.ablate import AblateConfig, ablate
-from emotemporal.ablate.outcomes import Ablation
-from emotemporal.ablate.runs import start_process
+from emotemporal.ablate.report.outcomes import Ablation
+from emotemporal.ablate.runs.process import start_process
 from emotemporal.cli import main
 from emotemporal.config import ConfigError
 from emotemporal.evaluation.comparison.results import MethodResult

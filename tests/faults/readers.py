@@ -193,8 +193,8 @@ def _config(path: Path) -> None:
 
 
 def _grid(path: Path) -> None:
-    from emotemporal.ablate.grid import read_grid
-    from emotemporal.ablate.plan import plan_runs
+    from emotemporal.ablate.runs.grid import read_grid
+    from emotemporal.ablate.runs.plan import plan_runs
 
     out = path.parent / "out"
     for run in plan_runs(read_grid(str(path)), out, None):

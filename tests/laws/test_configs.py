@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from emotemporal.ablate.compare import CompareConfig
-from emotemporal.ablate.grid import read_grid
-from emotemporal.ablate.plan import plan_runs
-from emotemporal.ablate.sweep import sweep_text
+from emotemporal.ablate.runs.grid import read_grid
+from emotemporal.ablate.runs.plan import plan_runs
+from emotemporal.ablate.runs.sweep import sweep_text
 from emotemporal.config import ConfigError, parse_config
 from emotemporal.data.augmentation.augment import AugmentConfig
 from emotemporal.evaluation.stability.study import SmoothingStudyConfig

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 
@@ -183,6 +184,21 @@ def test_a_fault_of_the_program_is_raised_in_the_loop():
 
     with Camera(0, open_with=Device(Faulty())) as camera, pytest.raises(TypeError, match="a bug"):
         list(camera)
+
+
+def test_what_opencv_raises_beside_reading_is_raised_in_the_loop_too():
+    class Faulty(Script):
+        def get(self, prop):
+            raise cv2.error("no such property")
+
+    clip = Faulty(1, then="fails")
+    with (
+        Camera(
+            "http://host/clip.mp4", replace(QUICK, give_up_s=2.0), open_with=Device(clip)
+        ) as cam,
+        pytest.raises(cv2.error, match="no such property"),
+    ):
+        list(cam)
 
 
 def test_a_file_by_http_ends_and_runs_no_faster_than_life():

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from emotemporal.ablate.findings import caveats, headline, verdicts
-from emotemporal.ablate.formats import as_latex, as_text, escape_latex
-from emotemporal.ablate.grid import BASE, Grid
-from emotemporal.ablate.outcomes import GAP, Ablation, Row, over_seeds
-from emotemporal.ablate.page import as_html
-from emotemporal.ablate.runs import Failure
-from emotemporal.ablate.untouched import gathered, speaker_table, untouched
+from emotemporal.ablate.report.findings import caveats, headline, verdicts
+from emotemporal.ablate.report.formats import as_latex, as_text, escape_latex
+from emotemporal.ablate.report.outcomes import GAP, Ablation, Row, over_seeds
+from emotemporal.ablate.report.page import as_html
+from emotemporal.ablate.report.untouched import gathered, speaker_table, untouched
+from emotemporal.ablate.runs.grid import BASE, Grid
+from emotemporal.ablate.runs.process import Failure
 from emotemporal.evaluation.comparison.compare import compare
 from emotemporal.evaluation.comparison.results import ComparisonConfig
 from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig

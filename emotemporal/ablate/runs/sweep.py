@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emotemporal.ablate.grid import BASE, Grid
+from emotemporal.ablate.runs.grid import BASE, Grid
 from emotemporal.config import dump_yaml
 
 _METRIC = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from emotemporal.ablate.outcomes import Ablation
+from emotemporal.ablate.report.outcomes import Ablation
 from emotemporal.evaluation.comparison.results import Comparison
 from emotemporal.evaluation.spelling import percent, points
 

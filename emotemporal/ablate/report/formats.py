@@ -7,9 +7,9 @@ import io
 import re
 from collections.abc import Sequence
 
-from emotemporal.ablate.outcomes import GAP, SHIFTED_SHARE, SHIFTED_UAR, Ablation, Row
-from emotemporal.ablate.table import all_cells, header, method_of
-from emotemporal.ablate.untouched import untouched, untouched_rows
+from emotemporal.ablate.report.outcomes import GAP, SHIFTED_SHARE, SHIFTED_UAR, Ablation, Row
+from emotemporal.ablate.report.table import all_cells, header, method_of
+from emotemporal.ablate.report.untouched import untouched, untouched_rows
 from emotemporal.evaluation.metrics import Interval
 
 _FIGURES = (

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 
-from emotemporal.ablate.plan import PlannedRun
-from emotemporal.ablate.runs import Failure, Starter, has_finished, has_judged, judge, train
+from emotemporal.ablate.runs.plan import PlannedRun
+from emotemporal.ablate.runs.process import Failure, Starter, has_finished, has_judged, judge, train
 from emotemporal.stopping import InterruptedJob
 from emotemporal.timing import Clock
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from emotemporal.ablate.grid import BASE, Grid
-from emotemporal.ablate.plan import PlannedRun
-from emotemporal.ablate.runs import Failure, has_finished, has_judged, seconds_of
+from emotemporal.ablate.runs.grid import BASE, Grid
+from emotemporal.ablate.runs.plan import PlannedRun
+from emotemporal.ablate.runs.process import Failure, has_finished, has_judged, seconds_of
 from emotemporal.ablate.study import CompareConfig
 from emotemporal.evaluation.comparison.compare import compare
 from emotemporal.evaluation.comparison.results import Comparison, ComparisonConfig

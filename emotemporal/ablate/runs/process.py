@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from emotemporal.ablate.plan import PlannedRun, differs_from
+from emotemporal.ablate.runs.plan import PlannedRun, differs_from
 from emotemporal.config import ConfigError, load_yaml, parse_plain, to_plain, to_yaml
 from emotemporal.evaluation.evaluate import EvaluateConfig
 from emotemporal.run_folder import RunFolderError

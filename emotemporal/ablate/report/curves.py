@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 from jaxtyping import Float
 
-from emotemporal.ablate.outcomes import Row
+from emotemporal.ablate.report.outcomes import Row
 from emotemporal.evaluation.plots import Axis, axis_marks, row_scale, svg, tick_step, tick_text
 
 _PER_LINE = 4

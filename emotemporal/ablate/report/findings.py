@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from emotemporal.ablate.grid import BASE
-from emotemporal.ablate.outcomes import GAP, SHIFTED_UAR, Ablation, Row
-from emotemporal.ablate.untouched import gathered, untouched
+from emotemporal.ablate.report.outcomes import GAP, SHIFTED_UAR, Ablation, Row
+from emotemporal.ablate.report.untouched import gathered, untouched
+from emotemporal.ablate.runs.grid import BASE
 from emotemporal.evaluation.comparison.results import Comparison
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.spelling import points

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emotemporal.ablate.outcomes import GAP, SHIFTED_SHARE, SHIFTED_UAR, Ablation, Row
+from emotemporal.ablate.report.outcomes import GAP, SHIFTED_SHARE, SHIFTED_UAR, Ablation, Row
 from emotemporal.evaluation.comparison.results import MethodResult
 from emotemporal.evaluation.metrics import Interval
 from emotemporal.evaluation.spelling import p_value

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from emotemporal.ablate.crossval import CrossvalConfig
-from emotemporal.ablate.grid import BASE, OWN, Grid, Job, folder_name, merge
+from emotemporal.ablate.runs.grid import BASE, OWN, Grid, Job, folder_name, merge
 from emotemporal.ablate.study import CompareConfig
 from emotemporal.config import ConfigError, differences, parse_plain, to_plain
 from emotemporal.evaluation.evaluate import EvaluateConfig

@@ -7,13 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from emotemporal.ablate.curves import curve_panels, gap_plot
-from emotemporal.ablate.findings import caveats, headline, verdicts
-from emotemporal.ablate.formats import as_csv, as_latex, as_markdown
-from emotemporal.ablate.grid import BASE
-from emotemporal.ablate.outcomes import Ablation, Row
-from emotemporal.ablate.table import FIRST, Part, first_cells, parts
-from emotemporal.ablate.untouched import speaker_table, untouched, untouched_rows
+from emotemporal.ablate.report.curves import curve_panels, gap_plot
+from emotemporal.ablate.report.findings import caveats, headline, verdicts
+from emotemporal.ablate.report.formats import as_csv, as_latex, as_markdown
+from emotemporal.ablate.report.outcomes import Ablation, Row
+from emotemporal.ablate.report.table import FIRST, Part, first_cells, parts
+from emotemporal.ablate.report.untouched import speaker_table, untouched, untouched_rows
+from emotemporal.ablate.runs.grid import BASE
 from emotemporal.evaluation.comparison.results import Comparison
 from emotemporal.evaluation.comparison.wording import counts as counts_of
 from emotemporal.evaluation.metrics import Interval

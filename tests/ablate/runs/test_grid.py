@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from emotemporal.ablate.grid import folder_name, merge, read_grid
-from emotemporal.ablate.plan import plan_runs
+from emotemporal.ablate.runs.grid import folder_name, merge, read_grid
+from emotemporal.ablate.runs.plan import plan_runs
 from emotemporal.config import ConfigError
 from tests.ablate.grids import small_base, write_grid
 
