@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from emotemporal.faces.ahead import AheadFollower
-from emotemporal.faces.follow import FollowConfig, Follower
+from emotemporal.faces.follow import Follower
+from emotemporal.faces.look import Look
 from emotemporal.inference.predictor import Judgement
 from emotemporal.live.recogniser import Recogniser
 from emotemporal.live.sinks.tables import CsvTable, csv_file
 from emotemporal.live.stages import Moment, Stages, run_recorded
 from emotemporal.timing import Clock
-from emotemporal.types import Frame
+from emotemporal.types import FaceView, Frame
 from emotemporal.video.file import VideoFile
 
 STAGES = ("decode", "look", "follow", "judge", "write")
@@ -45,7 +46,8 @@ def pass_in_stages(
     frames: Iterable[Frame], recogniser: Recogniser, table: Path, clock: Clock
 ) -> StagedPass:
     """Take every frame through every stage, with the clock read between them."""
-    follower, predictor = _follower(recogniser), recogniser.new_predictor()
+    follower, predictor = _InTwo(recogniser.new_follower()), recogniser.new_predictor()
+    chooser = recogniser.new_chooser(follower)
     done, source = StagedPass(), iter(frames)
     with csv_file(table, recogniser.labels) as out:
         while True:
@@ -54,9 +56,9 @@ def pass_in_stages(
             if frame is None:
                 break
             marks.append(clock())
-            look = follower.look(frame)
+            follower.look(frame)
             marks.append(clock())
-            views = sorted(follower.follow(look), key=lambda view: view.track.id)
+            views = sorted(chooser.step(frame), key=lambda view: view.track.id)
             views = views[: recogniser.config.max_faces]
             marks.append(clock())
             judgements = predictor.step(views, frame.time_s)
@@ -85,17 +87,28 @@ def pass_as_live(source: Path, recogniser: Recogniser, table: Path, clock: Clock
     with (
         VideoFile(source) as video,
         csv_file(table, recogniser.labels) as out,
-        AheadFollower(video, _follower(recogniser)) as ahead,
+        AheadFollower(video, recogniser.new_follower()) as ahead,
     ):
-        stages = Stages(ahead, predictor, _Rows(out), recogniser.config.max_faces, clock)
+        chooser = recogniser.new_chooser(ahead)
+        stages = Stages(chooser, predictor, _Rows(out), recogniser.config.max_faces, clock)
         run_recorded(ahead, stages)
     return clock() - started
 
 
-def _follower(recogniser: Recogniser) -> Follower:
-    config, crop = recogniser.config, recogniser.model.meta.crop
-    following = FollowConfig(config.detector, config.tracker, crop, config.min_face_px)
-    return Follower(following, recogniser.detector)
+class _InTwo:
+    """Looking and following apart, so that each is timed; `Follows` to who chooses among faces."""
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+        self._looked: Look | None = None
+
+    def look(self, frame: Frame) -> None:
+        self._looked = self._follower.look(frame)
+
+    def step(self, frame: Frame) -> list[FaceView]:
+        assert self._looked is not None, "a frame is looked at first"
+        assert self._looked.frame is frame, "another was looked at"
+        return self._follower.follow(self._looked)
 
 
 class _Rows:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,20 @@ import pytest
 from emotemporal.benchmark.fer_package import FerError, FerPackage, FerRun
 from emotemporal.benchmark.job import benchmark
 from emotemporal.benchmark.live import LiveBenchmarkConfig, benchmark_live
-from emotemporal.benchmark.passes import StagedPass, capture_to_label_s
+from emotemporal.benchmark.passes import (
+    StagedPass,
+    capture_to_label_s,
+    pass_as_live,
+    pass_in_stages,
+)
 from emotemporal.benchmark.switches import our_raw, switches_per_minute
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.inference.predictor import Judgement
 from emotemporal.labels import SAVEE_7
-from emotemporal.live.recogniser import RecogniseConfig
+from emotemporal.live.recogniser import RecogniseConfig, Recogniser
+from emotemporal.timing import monotonic
 from emotemporal.types import Box
+from emotemporal.video.file import VideoFile
 from tests.video.clips import write_clip
 
 BOX = Box(0, 0, 10, 10, 1.0)
@@ -76,6 +84,19 @@ def test_a_video_is_timed_stage_by_stage_and_as_a_whole(make_onnx, tiny_scene):
     assert "240x120" in found.facts["video"]
     assert re.search(r"; (kept|missed) by 95 %", found.facts["bound of capture to label"])
     assert any(name.startswith("median of processing over 90 frames") for name in found.facts)
+
+
+def test_only_the_nearest_face_is_judged_where_that_is_asked(make_onnx, tiny_scene, tmp_path):
+    config = RecogniseConfig(checkpoint=str(make_onnx()), detector=DetectorConfig("haar"))
+    judged = {}
+    for faces in ("all", "nearest"):
+        recogniser = Recogniser(replace(config, faces=faces))
+        with VideoFile(tiny_scene) as video:
+            done = pass_in_stages(video, recogniser, tmp_path / "staged.csv", monotonic)
+        pass_as_live(tiny_scene, recogniser, tmp_path / "live.csv", monotonic)
+        assert (tmp_path / "live.csv").read_bytes() == (tmp_path / "staged.csv").read_bytes()
+        judged[faces] = len(done.judgements)
+    assert 0 < judged["nearest"] < judged["all"]
 
 
 def test_a_video_without_a_face_is_told(make_onnx, tmp_path):
