@@ -48,7 +48,11 @@ class EncoderBenchmarkConfig:
     output: OutputConfig = field(default_factory=OutputConfig)
 
     def __post_init__(self) -> None:
-        if min([*self.batches, *self.threads, self.repetitions], default=0) < 1:
+        if not (self.batches and self.threads):
+            raise ValueError(
+                f"batches are {self.batches} and threads {self.threads}; name one each"
+            )
+        if min([*self.batches, *self.threads, self.repetitions]) < 1:
             raise ValueError("batches, threads and repetitions are at least 1 each")
 
 

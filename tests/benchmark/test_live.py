@@ -140,6 +140,12 @@ def test_an_unknown_benchmark_is_told_with_those_there_are():
         benchmark(["speed"])
 
 
+def test_a_run_to_compare_with_is_looked_at_before_anything_is_measured(tmp_path):
+    words = ["decode", "--sources", "[nowhere.mp4]", "--compare", str(tmp_path / "none.json")]
+    with pytest.raises(FileNotFoundError, match=r"none\.json"):
+        benchmark(words)
+
+
 def test_the_live_benchmark_does_without_torch():
     code = "import sys, emotemporal.benchmark.live; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

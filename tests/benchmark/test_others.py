@@ -50,6 +50,12 @@ def test_every_engine_is_timed(make_checkpoint):
     assert "at 32 px" in found.facts["network"]
 
 
+@pytest.mark.parametrize("options", [{"batches": []}, {"threads": []}, {"batches": [0]}])
+def test_a_benchmark_of_nothing_is_refused(options):
+    with pytest.raises(ValueError, match="batches"):
+        EncoderBenchmarkConfig(**options)
+
+
 def test_every_decoder_is_timed(tiny_scene):
     found = benchmark_decode(DecodeBenchmarkConfig([str(tiny_scene)], 4, repetitions=1))
     assert any(row.name.endswith("all frames, opencv") for row in found.rows)
