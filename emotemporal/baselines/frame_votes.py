@@ -140,7 +140,8 @@ def frame_votes(
             f"probabilities of shape {probabilities.shape} and {len(times_s)} times; a clip has "
             "one row of probabilities and one time a frame, and at least one frame"
         )
-    if np.any(np.diff(times_s) <= 0):
+    # Asked so that "not a number" is refused too: no comparison with it is true.
+    if not (np.all(np.isfinite(times_s)) and np.all(np.diff(times_s) > 0)):
         raise ValueError("times must grow from frame to frame")
     sums = probabilities.sum(axis=1)
     if not (np.all(probabilities >= 0) and np.allclose(sums, 1.0, atol=1e-3)):

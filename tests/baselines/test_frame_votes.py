@@ -101,6 +101,7 @@ def test_hidden_markov_gains_nothing_from_the_same_frames_sent_twice_as_often():
         pytest.param(np.zeros((0, 2)), [], "at least one frame", id="no-frames"),
         pytest.param([[0.5, 0.5]], [0.0, 1.0], "one time a frame", id="two-times-one-frame"),
         pytest.param([[0.5, 0.5]] * 2, [1.0, 1.0], "must grow", id="time-stands-still"),
+        pytest.param([[0.5, 0.5]] * 2, [0.0, np.nan], "must grow", id="time-is-no-number"),
         pytest.param([[2.0, -1.0]], [0.0], "softmax", id="logits"),
         pytest.param([[np.nan, np.nan]], [0.0], "softmax", id="not-a-number"),
     ],
