@@ -12,9 +12,8 @@ from typing import Any
 
 MAX_TEXT_BYTES = 1 << 28
 """Far above any real config, card or note: a wrong file must not fill the memory."""
-
-
 MAX_YAML_VALUES, MAX_YAML_DEPTH = 100_000, 50
+"""The same, of a YAML file with its aliases written out."""
 
 
 class UnreadableError(ValueError):

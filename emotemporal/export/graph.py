@@ -70,7 +70,7 @@ def describe(
     """Return the file of a graph, with what a checkpoint says of itself among its metadata.
 
     Args:
-        graph: It.
+        graph: From `to_onnx`, or from that by `quantise`.
         meta: What it says of itself.
         storage: How it keeps its weights.
         more: Entries beside: faces to check it on, its smoothing card.

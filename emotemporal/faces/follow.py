@@ -47,8 +47,8 @@ class Follows(Protocol):
 class Follower:
     """Follows the faces of one stream, a frame at a time.
 
-    What it gives for a frame depends on that frame and those before. Several streams share a
-    detector, which keeps nothing, and have a follower each.
+    What it gives for a frame depends on that frame and those before. Several streams have a
+    follower each, and may share a detector: on several threads, one in `OneAtATime`.
 
     Raises:
         ValueError: The crop config has no map for the detector's boxes.
