@@ -130,6 +130,13 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_kept(tmp_path):
     assert len(rows["images"]) == len(kept)
 
 
+def test_a_box_that_is_far_larger_than_its_image_is_named_before_it_fills_the_memory(tmp_path):
+    table = _own_copy(tmp_path, num_images=2)
+    boxed = table.rows.assign(x1=0.0, y1=0.0, x2=[50.0, 1e7], y2=[50.0, 1e7])
+    with pytest.raises(ImageError, match=r"1 of 2 images .*\n.*1\.png: its face box is 1000"):
+        pack(tmp_path / "store", replace(table, rows=boxed), CROP)
+
+
 def test_a_store_that_was_cut_is_refused(tmp_path):
     table = _own_copy(tmp_path)
     pack(tmp_path / "store", table, CROP)
