@@ -26,6 +26,16 @@ def video(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def bystanders(monkeypatch) -> None:
+    """Other tests' processes, such as a judge kept for a whole session, are not looked at."""
+    before = set(multiprocessing.active_children())
+    every = multiprocessing.active_children
+    monkeypatch.setattr(
+        multiprocessing, "active_children", lambda: [p for p in every() if p not in before]
+    )
+
+
 @pytest.fixture
 def decoder():
     with VideoProcess(stall_s=20.0) as decoder:
