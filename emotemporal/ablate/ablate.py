@@ -21,6 +21,7 @@ from emotemporal.ablate.runs.process import Failure, Starter, has_finished, star
 from emotemporal.ablate.runs.schedule import run_all
 from emotemporal.ablate.runs.sweep import sweep_text
 from emotemporal.config import ConfigError, dump_yaml
+from emotemporal.evaluation.comparison.report import read_origin
 from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from emotemporal.models.meta import read_meta
 from emotemporal.run_folder import RunFolderError, git_commit
@@ -209,13 +210,24 @@ def _write_grid(out: Path, grid: Grid) -> None:
 
 
 def _origin(config: AblateConfig, grid: Grid, runs: Sequence[PlannedRun]) -> dict[str, str]:
-    finished = [run for run in runs if (run.folder / "best.safetensors").is_file()]
-    origins = [read_meta(run.folder / "best.safetensors").origin for run in finished]
+    origins = [origin for run in runs if (origin := _origin_of(run)) is not None]
     return {
-        "commit of the runs": ", ".join(sorted({origin.commit for origin in origins})) or "none",
+        "commit of the runs": ", ".join(sorted({commit for commit, _ in origins})) or "none",
         "commit of the table": git_commit(),
         "grid": config.grid,
         "job": grid.job,
-        "data fingerprint": ", ".join(sorted({o.data_fingerprint[:16] for o in origins})),
+        "data fingerprint": ", ".join(sorted({data[:16] for _, data in origins})),
         "seeds": ", ".join(str(seed) for seed in grid.seeds),
     }
+
+
+def _origin_of(run: PlannedRun) -> tuple[str, str] | None:
+    """Return a run's commit and data fingerprint, from what its job leaves; None if it has not."""
+    checkpoint, comparison = run.folder / "best.safetensors", run.folder / "comparison.csv"
+    if checkpoint.is_file():
+        origin = read_meta(checkpoint).origin
+        return origin.commit, origin.data_fingerprint
+    if comparison.is_file():
+        told = read_origin(comparison)
+        return told["commit"], told["data fingerprint"]
+    return None

@@ -7,6 +7,7 @@ import pytest
 
 from emotemporal.ablate.ablate import AblateConfig, ablate
 from emotemporal.baselines.frame_votes import FRAME_VOTES
+from emotemporal.evaluation.comparison.report import read_origin
 from emotemporal.evaluation.statistics.bootstrap import BootstrapConfig
 from tests.ablate.grids import Here, write_grid
 
@@ -49,27 +50,30 @@ def test_comparisons_are_held_against_the_base_method_by_method(encoder, prepare
         "data": str(prepared_savee),
         "labels": "surprise,fear",
         "frame": {"model": {"head": "frame"}, "optim": OPTIM},
-        "clip": {"model": {"head": "gru", "hidden_dim": 8}, "optim": OPTIM},
+        "heads": {"clip": {"model": {"head": "gru", "hidden_dim": 8}, "optim": OPTIM}},
         "views.num_augmented": 1,
         "num_seeds": 2,
         "bootstrap.num_resamples": 100,
         "cache": str(tmp_path / "features"),
         "tracking.wandb": "off",
     }
-    changes = {"frames alone": {"clip.model.head": "frame"}}
+    changes = {"frames alone": {"heads.clip.model.head": "frame"}}
     path = write_grid(tmp_path / "g.yaml", base, changes, job="compare")
     config = AblateConfig(grid=str(path), out=str(tmp_path / "out"), bootstrap=QUICK)
     found = ablate(config, Here())
     assert not found.failures
     primary, *votes = found.judged
     assert primary == "clip model"
-    assert sorted(votes) == sorted(name.replace("_", " ") for name in FRAME_VOTES)
+    assert sorted(votes) == sorted(name.replace("_", " ") for name in (*FRAME_VOTES, "clip_length"))
     clip_model = found.judged["clip model"]
     assert [method.num_seeds for method in clip_model.methods] == [2, 2]
     assert clip_model.num_clips == 8
     own = pd.read_csv(tmp_path / "out/runs/base-seed0/comparison.csv", comment="#")
     uar = own.set_index("method")["uar"]
     table = pd.read_csv(tmp_path / "out/ablation.csv", comment="#").set_index("change")
-    assert table["clip model/uar"]["base"] == pytest.approx(uar["gru"])
+    assert table["clip model/uar"]["base"] == pytest.approx(uar["clip"])
     assert table["majority/uar"]["base"] == pytest.approx(uar["majority"])
-    assert "8 clips" in (tmp_path / "out/report.html").read_text()
+    page = (tmp_path / "out/report.html").read_text()
+    assert "8 judged" in page
+    fingerprint = read_origin(tmp_path / "out/runs/base-seed0/comparison.csv")["data fingerprint"]
+    assert fingerprint[:16] in page

@@ -145,6 +145,8 @@ def test_openvino_refuses_what_is_not_ours(tmp_path, content):
 
 
 @pytest.mark.slow
+# Inductor hashes what a network reaches, jsonargparse's deprecated names among it.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_compiled_network_says_the_same(make_checkpoint, crops):
     eager = load_model(make_checkpoint("gru"), "torch")
     compiled = load_model(make_checkpoint("gru"), "torch-compile")

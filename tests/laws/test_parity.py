@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from emotemporal.export.job import ExportConfig, export
 from emotemporal.faces.detect import DetectorConfig
 from emotemporal.faces.follow import FollowConfig, Follower, follow, gather_clips
+from emotemporal.faces.track import TrackerConfig
 from emotemporal.inference import StreamPredictor, load_engine, predict_clip
 from emotemporal.inference.torch_engine import TorchEngine
 from emotemporal.live.runner import LiveConfig, run_live
@@ -39,8 +41,19 @@ def live_probabilities(checkpoint, video, folder, prior="training"):
         tracks.setdefault(int(row["track_id"]), []).append((float(row["time_s"]), shares))
     return [
         (np.array([time_s for time_s, _ in rows]), np.array([shares for _, shares in rows]))
-        for _, rows in sorted(tracks.items())
+        for _, all_rows in sorted(tracks.items())
+        for rows in split_where_out_of_sight(all_rows)
     ]
+
+
+def split_where_out_of_sight(rows):
+    """A face that was gone for long keeps its number, but nothing is remembered: two clips."""
+    parts = [[rows[0]]]
+    for before, row in pairwise(rows):
+        if row[0] - before[0] > TrackerConfig().max_unseen_s:
+            parts.append([])
+        parts[-1].append(row)
+    return parts
 
 
 def offline_predictions(checkpoint, video, prior="training"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from emotemporal.evaluation.comparison.page import as_html
@@ -89,6 +90,14 @@ def as_csv(comparison: Comparison) -> str:
     writer.writeheader()
     writer.writerows(records)
     return out.getvalue()
+
+
+def read_origin(path: Path) -> dict[str, str]:
+    """Return what a comparison's CSV says of its origin, by name."""
+    with path.open(encoding="utf-8") as lines:
+        head = list(takewhile(lambda line: line.startswith("# "), lines))
+    told = (line.removeprefix("# ").strip().partition(": ") for line in head)
+    return {name: value for name, colon, value in told if colon}
 
 
 def _head(comparison: Comparison) -> list[str]:

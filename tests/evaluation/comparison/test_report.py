@@ -16,6 +16,7 @@ from emotemporal.evaluation.comparison.report import (
     as_html,
     as_markdown,
     as_text,
+    read_origin,
     write_comparison,
 )
 from emotemporal.evaluation.comparison.tables import (
@@ -260,3 +261,10 @@ def test_a_figure_without_clips_is_said_not_drawn():
     svg = interval_plot([row], Axis("recall, %", 0.0, 1.0), [GuideLine(0.5, "half")])
     assert "no clips" in svg
     assert "nan" not in svg
+
+
+def test_the_origin_is_read_from_the_csv_again(comparison, tmp_path):
+    (tmp_path / "comparison.csv").write_text(as_csv(comparison))
+    told = read_origin(tmp_path / "comparison.csv")
+    assert comparison.origin
+    assert comparison.origin.items() <= told.items()
