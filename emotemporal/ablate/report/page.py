@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from emotemporal.ablate.runs.grid import BASE
 from emotemporal.evaluation.comparison.results import Comparison
 from emotemporal.evaluation.comparison.wording import counts as counts_of
 from emotemporal.evaluation.metrics import Interval
-from emotemporal.evaluation.page_style import page_style
+from emotemporal.evaluation.pages import fill_page
 from emotemporal.evaluation.plots import (
     GuideLine,
     Kind,
@@ -32,15 +31,11 @@ from emotemporal.storage import write_atomically
 
 def as_html(ablation: Ablation) -> str:
     """Return the whole page."""
-    from jinja2 import Environment
-
-    template = files(__package__).joinpath("ablation.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["minus"] = with_minus_signs
     num_seeds = max(len(row.outcomes) for row in ablation.rows)
     same = untouched(ablation.judged)
-    return environment.from_string(template).render(
-        style=page_style(),
+    return fill_page(
+        __package__,
+        "ablation.html.jinja",
         name=ablation.grid.name.replace("_", " "),
         note=ablation.grid.note,
         question=ablation.grid.question,

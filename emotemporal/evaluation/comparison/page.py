@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 from emotemporal.evaluation.comparison.plots import (
     audit_plots,
     difference_plot,
@@ -33,26 +31,22 @@ from emotemporal.evaluation.comparison.wording import (
     table_row,
     verdict,
 )
-from emotemporal.evaluation.page_style import page_style
-from emotemporal.evaluation.plots import confusion_plot, with_minus_signs
+from emotemporal.evaluation.pages import fill_page
+from emotemporal.evaluation.plots import confusion_plot
 from emotemporal.evaluation.spelling import title
 
 
 def as_html(comparison: Comparison) -> str:
     """Return the whole page."""
-    from jinja2 import Environment
-
-    template = files(__package__).joinpath("comparison.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["minus"] = with_minus_signs
     best = max(contenders(comparison) or comparison.methods, key=lambda m: m.uar.estimate)
     reference = comparison.method(comparison.reference)
     shown = [reference] if best is reference else [reference, best]
     ranked = sorted(contenders(comparison), key=lambda m: -m.uar.estimate)
     plotted = ranked[: 4 if len(comparison.subjects) <= MAX_COLUMNS else 2]
     names = comparison.labels.names
-    return environment.from_string(template).render(
-        style=page_style(),
+    return fill_page(
+        __package__,
+        "comparison.html.jinja",
         note=comparison.config.note,
         headline=headline(comparison),
         reference=title(comparison.reference),

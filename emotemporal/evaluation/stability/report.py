@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 
-from emotemporal.evaluation.page_style import page_style
-from emotemporal.evaluation.plots import with_minus_signs
+from emotemporal.evaluation.pages import fill_page
 from emotemporal.evaluation.stability.bootstrap import Figures
 from emotemporal.evaluation.stability.lag_plot import LagCurve, lag_plot
 from emotemporal.evaluation.stability.results import MethodResult, SmoothingStudy
@@ -68,13 +66,9 @@ def write_study(study: SmoothingStudy, folder: Path) -> list[Path]:
 
 def as_html(study: SmoothingStudy) -> str:
     """Return the whole page; it needs no network and no other file."""
-    from jinja2 import Environment
-
-    template = files(__package__).joinpath("smoothing.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["minus"] = with_minus_signs
-    return environment.from_string(template).render(
-        style=page_style(),
+    return fill_page(
+        __package__,
+        "smoothing.html.jinja",
         headline=headline(study),
         counts=study.counts,
         plot=lag_plot(
